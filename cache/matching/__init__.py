@@ -1,0 +1,1 @@
+"""Will one do? From a prompt to a Verdict: similarity nominates, a judge decides."""

@@ -1,0 +1,79 @@
+"""The client's words, as sent and in normal form."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+
+from cache.canonical import digest
+from cache.errors import Invalid
+
+LONGEST = 4_000  # characters of a prompt
+LONGEST_NEGATIVE = 1_000
+
+# Straight and typographic quotation marks. An apostrophe is no quotation mark: "a dog's bone".
+_QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|„[^“”]*[“”]|«[^»]*»|「[^」]*」|『[^』]*』")
+_SPACE = re.compile(r"\s+")
+_TRAILING = " \t.,;:!?…。、，；：！？"
+
+
+def check_text(text: str, field: str, longest: int) -> str:
+    """`text` unchanged, or Invalid naming `field`: NUL and lone surrogates fit neither PostgreSQL nor UTF-8."""
+    if len(text) > longest:
+        raise Invalid(field, f"{field} has {len(text)} characters; the limit is {longest}", "string_too_long")
+    if "\x00" in text:
+        raise Invalid(field, f"{field} holds a NUL character")
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise Invalid(field, f"{field} holds a lone surrogate, which is no character")
+    return text
+
+
+def normal_form(text: str) -> str:
+    """The words without what never changes the film: Unicode form, case, spacing and trailing punctuation.
+
+    Case stays inside quotation marks, where it is a text to be shown. The form is a fixed point:
+    normal_form(normal_form(t)) == normal_form(t).
+    """
+    form = text
+    # NFKC after lower() can compose anew, and stripping can expose more to strip; each round only shrinks or settles.
+    for _ in range(8):
+        before, form = form, _one_round(form)
+        if form == before:
+            break
+    return form
+
+
+def _one_round(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text)
+    pieces, at = [], 0
+    for quoted in _QUOTED.finditer(text):
+        pieces += [text[at : quoted.start()].lower(), quoted.group()]
+        at = quoted.end()
+    pieces.append(text[at:].lower())
+    text = unicodedata.normalize("NFKC", "".join(pieces))
+    return _SPACE.sub(" ", text).strip().rstrip(_TRAILING).strip()
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """`text` is what the model is given; `normal` is what keys are made of."""
+
+    text: str
+
+    @classmethod
+    def parse(cls, text: str, field: str = "prompt") -> Prompt:
+        check_text(text, field, LONGEST)
+        prompt = cls(text)
+        if not prompt.normal:
+            raise Invalid(field, f"{field} is empty", "missing_required_parameter")
+        return prompt
+
+    @cached_property
+    def normal(self) -> str:
+        return normal_form(self.text)
+
+    @cached_property
+    def digest(self) -> str:
+        return digest({"prompt": self.normal})

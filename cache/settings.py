@@ -1,0 +1,89 @@
+"""Every setting, its default and its meaning. Read once from the environment (`REPRISE_*`), then frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "REPRISE_"
+
+
+def _split(value: object) -> object:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class Settings(BaseSettings):
+    """`Settings()` reads the environment; tests pass values by name. Unknown names are refused by the command line."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    # Where
+    data_dir: Path = Field(Path(".reprise"), description="Folder that holds everything of an embedded instance.")
+    database_url: str = Field("", description="Database; empty: SQLite under the data folder. `postgresql+psycopg://…` scales out.")
+    store_url: str = Field("", description="Object store; empty: a folder under the data folder. `s3://bucket?endpoint=…` scales out.")
+    host: str = Field("127.0.0.1", description="Address to listen on. Anything but localhost needs keys.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    allowed_hosts: Words = Field((), description="Host names, beside localhost, that open mode accepts in `Host` (comma separated).")
+
+    # What makes clips
+    model: str = Field("", description="Hub id or folder of a diffusers WanPipeline; empty: the bundled demo model.")
+    model_revision: str = Field(
+        "", description="Revision of a hub model; empty: the newest. A folder's revision is the digest of its files."
+    )
+    model_aliases: dict[str, str] = Field({}, description='Client model names that mean ours, as JSON: `{"sora-2": "reprise-demo"}`.')
+    renderer: Literal["pipeline", "upstream", "none"] = Field(
+        "pipeline", description="Who renders in this process: our pipeline, another `/v1/videos` server, or nobody (workers do)."
+    )
+    upstream_url: str = Field("", description="Base URL of the `/v1/videos` server that renders misses.")
+    upstream_key: str = Field("", description="Its API key.", repr=False)
+    device: str = Field("auto", description="Torch device; auto: CUDA where there is one, else CPU.")
+
+    # What may answer
+    embedder: str = Field("", description="Sentence-transformers folder or hub id; empty: the bundled all-MiniLM-L6-v2.")
+    verifier: str = Field("", description="Cross-encoder folder or hub id; empty: the bundled one.")
+    near: bool = Field(True, description="Whether judged near-duplicates are served at all.")
+    max_wrong: float = Field(0.02, gt=0, lt=1, description="Largest accepted probability that a near hit is wrong.")
+    candidates: int = Field(10, ge=1, le=100, description="Neighbours fetched from the index for one lookup.")
+    encoder_wait: float = Field(30.0, gt=0, description="Seconds that a request waits for the encoder to load before 503.")
+    cache: bool = Field(True, description="False: every request renders (bypass), results are still kept.")
+
+    # Limits
+    queue_limit: int = Field(100, ge=1, description="Open jobs over which a miss is answered 429.")
+    body_limit: int = Field(1_048_576, ge=1024, description="Bytes of a request body.")
+    wait_limit: float = Field(60.0, ge=0, description="Most seconds that `Prefer: wait` holds an answer.")
+    min_free_gb: float = Field(1.0, ge=0, description="Free disk space under which no render starts.")
+    byte_cache_mb: int = Field(256, ge=0, description="Memory for the bytes of recently served clips.")
+    lease_seconds: float = Field(30.0, gt=1, description="A worker's right to a job lapses this long after its last sign of life.")
+    job_limit: float = Field(1800.0, gt=0, description="Most seconds one attempt at a job may take.")
+    attempts: int = Field(3, ge=1, description="Attempts after which a job that keeps losing its worker is failed.")
+    grace_seconds: float = Field(3600.0, ge=0, description="How long the objects of a withdrawn clip are kept.")
+    clip_ttl_days: float = Field(0.0, ge=0, description="Days after which a clip no longer answers; 0: never.")
+    video_ttl_days: float = Field(0.0, ge=0, description="Days after which a video id expires for its client (`expires_at`); 0: never.")
+
+    # What is told
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    log_prompts: bool = Field(False, description="Whether log lines may hold prompt texts.")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir / 'reprise.db'}"
+
+    @property
+    def store(self) -> str:
+        return self.store_url or (self.data_dir / "objects").as_uri()
+
+    @property
+    def embedded(self) -> bool:
+        """SQLite: one process writes, and generation runs inside it."""
+        return self.database.startswith("sqlite")

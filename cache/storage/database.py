@@ -1,0 +1,93 @@
+"""Door to the database: one engine per process, SQLite or PostgreSQL, and the two ways to use it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from cache.errors import DatabaseAway
+
+
+class Database:
+    """`read` sees one snapshot per statement; `write` is one transaction, all or nothing.
+
+    On SQLite writers are serialised twice: by the lock below inside this process (so that none polls for the file
+    lock), and by BEGIN IMMEDIATE against other processes (a deferred transaction that turns to writing fails at once
+    under WAL instead of waiting). Readers need neither: WAL shows them the last commit.
+    """
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self.url = make_url(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self._writing = asyncio.Lock()
+        if self.sqlite:
+            if self.url.database:
+                Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
+            self._engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0)
+            event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
+        else:
+            self._engine = create_async_engine(
+                self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_pre_ping=True,
+                connect_args={"connect_timeout": 3},
+            )  # fmt: skip
+
+    @property
+    def engine(self) -> AsyncEngine:
+        return self._engine
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        with _away_told():
+            async with self._engine.connect() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Commits when the block ends, rolls back when it raises."""
+        with _away_told():
+            if not self.sqlite:
+                async with self._engine.begin() as connection:
+                    yield connection
+                return
+            async with self._writing, self._engine.connect() as connection:
+                await connection.exec_driver_sql("BEGIN IMMEDIATE")
+                try:
+                    yield connection
+                except BaseException:
+                    await asyncio.shield(connection.exec_driver_sql("ROLLBACK"))
+                    raise
+                await connection.exec_driver_sql("COMMIT")
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+@contextmanager
+def _away_away_told() -> Iterator[None]:
+    """Turns the driver's "I cannot reach it" into our fact; errors of our own statements stay what they are."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout, ConnectionError) as error:
+        raise DatabaseAway("the database does not answer") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DatabaseAway("the database does not answer") from error
+        raise
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    # Autocommit mode of the driver: our own BEGIN IMMEDIATE is the only transaction there is.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

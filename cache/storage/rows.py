@@ -1,0 +1,74 @@
+"""From rows to words and back: the only place that knows both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import Row, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cache.clip import Clip, ObjectKind, StoredObject
+from cache.recipe import Recipe
+from cache.storage.tables import clip_objects, clips, counters, recipes
+
+
+async def next_sequence(connection: AsyncConnection) -> int:
+    """The next number of the log of changes; holds its row lock until the transaction ends (see tables.counters)."""
+    bumped = await connection.execute(
+        update(counters).where(counters.c.name == "sequence").values(value=counters.c.value + 1).returning(counters.c.value)
+    )
+    return int(bumped.scalar_one())
+
+
+def insert_ignoring(connection: AsyncConnection, table: Any) -> Any:
+    """INSERT … ON CONFLICT DO NOTHING in the dialect at hand."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+async def keep_recipe(connection: AsyncConnection, recipe: Recipe) -> None:
+    """The recipe's row exists after this; rows that name its key may follow in the same transaction."""
+    await connection.execute(insert_ignoring(connection, recipes), {"key": recipe.key, "fields": recipe.as_fields()})
+
+
+async def read_clips(connection: AsyncConnection, condition: Any, limit: int | None = None) -> list[Clip]:
+    """Clips that satisfy `condition`, newest change first, with their recipes and objects: two statements in all."""
+    query = select(clips, recipes.c.fields).join(recipes, recipes.c.key == clips.c.recipe_key).where(condition)
+    query = query.order_by(clips.c.sequence.desc())
+    found = (await connection.execute(query if limit is None else query.limit(limit))).all()
+    if not found:
+        return []
+    named = select(clip_objects).where(clip_objects.c.clip_id.in_([row.id for row in found]))
+    stored: dict[str, list[Row[Any]]] = {}
+    for row in await connection.execute(named):
+        stored.setdefault(row.clip_id, []).append(row)
+    return [clip_of(row, stored.get(row.id, [])) for row in found]
+
+
+def clip_of(row: Row[Any], objects: Iterable[Row[Any]]) -> Clip:
+    kept: Mapping[ObjectKind, StoredObject] = {
+        stored.kind: StoredObject(stored.kind, stored.name, stored.sha256, stored.length, stored.content_type) for stored in objects
+    }
+    return Clip(
+        id=row.id,
+        tenant=row.tenant,
+        scope=row.scope,
+        variant_key=row.variant_key,
+        film_key=row.film_key,
+        prompt=row.prompt,
+        recipe=Recipe.from_fields(row.fields),
+        seed=row.seed,
+        take=row.take,
+        state=row.state,
+        sequence=row.sequence,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        gpu_seconds=row.gpu_seconds,
+        objects=kept,
+        stages_ms=row.stages_ms,
+        notes=tuple(row.notes),
+        tags=tuple(row.tags),
+        pinned=row.pinned,
+    )

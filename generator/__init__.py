@@ -1,0 +1,1 @@
+"""How a missing clip gets made. May import cache; knows no HTTP."""
