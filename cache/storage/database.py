@@ -72,7 +72,7 @@ class Database:
 
 
 @contextmanager
-def _away_away_told() -> Iterator[None]:
+def _away_told() -> Iterator[None]:
     """Turns the driver's "I cannot reach it" into our fact; errors of our own statements stay what they are."""
     try:
         yield
