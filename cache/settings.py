@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -47,6 +48,7 @@ class Settings(BaseSettings):
     # What may answer
     embedder: str = Field("", description="Sentence-transformers folder or hub id; empty: the bundled all-MiniLM-L6-v2.")
     verifier: str = Field("", description="Cross-encoder folder or hub id; empty: the bundled one.")
+    encoder_dir: Path | None = Field(None, description="Folder of exported encoders; empty: beside the installed packages.")
     near: bool = Field(True, description="Whether judged near-duplicates are served at all.")
     max_wrong: float = Field(0.02, gt=0, lt=1, description="Largest accepted probability that a near hit is wrong.")
     candidates: int = Field(10, ge=1, le=100, description="Neighbours fetched from the index for one lookup.")
@@ -82,6 +84,11 @@ class Settings(BaseSettings):
     @property
     def store(self) -> str:
         return self.store_url or (self.data_dir / "objects").as_uri()
+
+    @property
+    def encoders(self) -> Path:
+        """Exports depend on the installed packages alone, so instances share them."""
+        return self.encoder_dir or Path(sys.prefix) / "share" / "reprise" / "encoders"
 
     @property
     def embedded(self) -> bool:

@@ -16,6 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from cache.errors import DatabaseAway
 
+# What `read` and `write` hand out: callers above pass it on to those who speak SQL, and need not know what it is.
+Transaction = AsyncConnection
+
 
 class Database:
     """`read` sees one snapshot per statement; `write` is one transaction, all or nothing.

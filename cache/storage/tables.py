@@ -102,6 +102,7 @@ clips = Table(
     Column("created_at", Double, nullable=False),
     Column("expires_at", Double, nullable=True),
     Column("withdrawn_at", Double, nullable=True),
+    Column("withdrawn_reason", String(80), nullable=True),
     Column("pinned", Boolean, nullable=False, server_default=false()),
     Column("private", Boolean, nullable=False, server_default=false()),  # made under no-store: answers nobody else
     Column("tags", Json, nullable=False),
@@ -122,6 +123,19 @@ clips = Table(
         postgresql_where=text("state = 'live'"),
     ),
     Index("ix_clips_film_key", "film_key"),
+    # What the sweeps look for, small beside the table.
+    Index(
+        "ix_clips_withdrawn_at",
+        "withdrawn_at",
+        sqlite_where=text("state = 'withdrawn'"),
+        postgresql_where=text("state = 'withdrawn'"),
+    ),
+    Index(
+        "ix_clips_expires_at",
+        "expires_at",
+        sqlite_where=text("expires_at IS NOT NULL AND state <> 'withdrawn'"),
+        postgresql_where=text("expires_at IS NOT NULL AND state <> 'withdrawn'"),
+    ),
     Index("ix_clips_partition", "scope", "recipe_key", "sequence"),
 )
 
@@ -152,6 +166,7 @@ jobs = Table(
     metadata,
     Column("id", Id, primary_key=True),
     Column("sequence", BigInteger, nullable=False, unique=True),
+    Column("place", BigInteger, nullable=False),  # its first sequence: a job that comes back keeps its place in the queue
     Column("tenant", String(64), nullable=False),
     Column("scope", String(80), nullable=False),
     Column("variant_key", Sha256, nullable=False),
@@ -172,6 +187,7 @@ jobs = Table(
     Column("tags", Json, nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False, server_default=text("0")),
+    Column("lost", Integer, nullable=False, server_default=text("0")),  # leases that ran out: their worker died
     Column("worker", Id, nullable=True),
     Column("lease_until", Double, nullable=True),
     Column("progress", Integer, nullable=False, server_default=text("0")),
@@ -192,7 +208,8 @@ jobs = Table(
         sqlite_where=text("state IN ('queued', 'leased')"),
         postgresql_where=text("state IN ('queued', 'leased')"),
     ),
-    Index("ix_jobs_state_priority", "state", "priority", "sequence"),
+    Index("ix_jobs_state_priority", "state", "priority", "place"),
+    Index("ix_jobs_state_finished", "state", "finished_at"),
     Index("ix_jobs_partition", "scope", "recipe_key", "state", "sequence"),
     Index("ix_jobs_film_key", "film_key"),
 )
@@ -234,6 +251,13 @@ requests = Table(
     _words("verdict", "exact", "near", "joined", "miss", "bypass"),
     Index("ix_requests_tenant_created", "tenant", "id"),
     Index("ix_requests_job_id", "job_id"),
+    # Who still waits: for a job, or (job_id NULL) for one to be made.
+    Index(
+        "ix_requests_open",
+        "job_id",
+        sqlite_where=text("clip_id IS NULL AND error_code IS NULL AND cancelled_at IS NULL AND deleted_at IS NULL"),
+        postgresql_where=text("clip_id IS NULL AND error_code IS NULL AND cancelled_at IS NULL AND deleted_at IS NULL"),
+    ),
     Index("ix_requests_clip_id", "clip_id"),
     Index("ix_requests_created_at", "created_at"),
 )

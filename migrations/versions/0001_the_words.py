@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.Double(), nullable=False),
         sa.Column("expires_at", sa.Double(), nullable=True),
         sa.Column("withdrawn_at", sa.Double(), nullable=True),
+        sa.Column("withdrawn_reason", sa.String(length=80), nullable=True),
         sa.Column("pinned", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("private", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("tags", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
@@ -93,6 +94,20 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("clips", schema=None) as batch_op:
         batch_op.create_index("ix_clips_film_key", ["film_key"], unique=False)
+        batch_op.create_index(
+            "ix_clips_expires_at",
+            ["expires_at"],
+            unique=False,
+            sqlite_where=sa.text("expires_at IS NOT NULL AND state <> 'withdrawn'"),
+            postgresql_where=sa.text("expires_at IS NOT NULL AND state <> 'withdrawn'"),
+        )
+        batch_op.create_index(
+            "ix_clips_withdrawn_at",
+            ["withdrawn_at"],
+            unique=False,
+            sqlite_where=sa.text("state = 'withdrawn'"),
+            postgresql_where=sa.text("state = 'withdrawn'"),
+        )
         batch_op.create_index("ix_clips_partition", ["scope", "recipe_key", "sequence"], unique=False)
         batch_op.create_index(
             "uq_clips_live_variant",
@@ -106,6 +121,7 @@ def upgrade() -> None:
         "jobs",
         sa.Column("id", sa.String(length=48), nullable=False),
         sa.Column("sequence", sa.BigInteger(), nullable=False),
+        sa.Column("place", sa.BigInteger(), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("scope", sa.String(length=80), nullable=False),
         sa.Column("variant_key", sa.String(length=64), nullable=False),
@@ -126,6 +142,7 @@ def upgrade() -> None:
         sa.Column("tags", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default=sa.text("0"), nullable=False),
+        sa.Column("lost", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("worker", sa.String(length=48), nullable=True),
         sa.Column("lease_until", sa.Double(), nullable=True),
         sa.Column("progress", sa.Integer(), server_default=sa.text("0"), nullable=False),
@@ -145,7 +162,8 @@ def upgrade() -> None:
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index("ix_jobs_film_key", ["film_key"], unique=False)
         batch_op.create_index("ix_jobs_partition", ["scope", "recipe_key", "state", "sequence"], unique=False)
-        batch_op.create_index("ix_jobs_state_priority", ["state", "priority", "sequence"], unique=False)
+        batch_op.create_index("ix_jobs_state_finished", ["state", "finished_at"], unique=False)
+        batch_op.create_index("ix_jobs_state_priority", ["state", "priority", "place"], unique=False)
         batch_op.create_index(
             "uq_jobs_open_variant",
             ["variant_key"],
@@ -194,6 +212,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_requests_clip_id", ["clip_id"], unique=False)
         batch_op.create_index("ix_requests_created_at", ["created_at"], unique=False)
         batch_op.create_index("ix_requests_job_id", ["job_id"], unique=False)
+        batch_op.create_index(
+            "ix_requests_open",
+            ["job_id"],
+            unique=False,
+            sqlite_where=sa.text("clip_id IS NULL AND error_code IS NULL AND cancelled_at IS NULL AND deleted_at IS NULL"),
+            postgresql_where=sa.text("clip_id IS NULL AND error_code IS NULL AND cancelled_at IS NULL AND deleted_at IS NULL"),
+        )
         batch_op.create_index("ix_requests_tenant_created", ["tenant", "id"], unique=False)
 
     op.create_table(
@@ -225,6 +250,7 @@ def downgrade() -> None:
     op.drop_table("clip_objects")
     with op.batch_alter_table("requests", schema=None) as batch_op:
         batch_op.drop_index("ix_requests_tenant_created")
+        batch_op.drop_index("ix_requests_open")
         batch_op.drop_index("ix_requests_job_id")
         batch_op.drop_index("ix_requests_created_at")
         batch_op.drop_index("ix_requests_clip_id")
@@ -237,6 +263,7 @@ def downgrade() -> None:
             postgresql_where=sa.text("state IN ('queued', 'leased')"),
         )
         batch_op.drop_index("ix_jobs_state_priority")
+        batch_op.drop_index("ix_jobs_state_finished")
         batch_op.drop_index("ix_jobs_partition")
         batch_op.drop_index("ix_jobs_film_key")
 
@@ -244,6 +271,8 @@ def downgrade() -> None:
     with op.batch_alter_table("clips", schema=None) as batch_op:
         batch_op.drop_index("uq_clips_live_variant", sqlite_where=sa.text("state = 'live'"), postgresql_where=sa.text("state = 'live'"))
         batch_op.drop_index("ix_clips_partition")
+        batch_op.drop_index("ix_clips_withdrawn_at")
+        batch_op.drop_index("ix_clips_expires_at")
         batch_op.drop_index("ix_clips_film_key")
 
     op.drop_table("clips")

@@ -1,0 +1,198 @@
+"""Does what one prompt pins agree with what another pins? Directional: the new one may say less. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from cache.matching import lexicon
+from cache.matching.facts import Fact, Slots
+
+_DRAWN = frozenset(value.replace("_", " ") for value in lexicon.DRAWN)
+
+
+def difference(new: Slots, cached: Slots) -> str | None:
+    """Why a clip made for `cached` surely does not satisfy `new`, in words for a person; None when no rule is sure.
+
+    `new` may be more general than `cached`, never more specific.
+    """
+    return next(differences(new, cached), None)
+
+
+def differences(new: Slots, cached: Slots) -> Iterator[str]:
+    for rule in _RULES:
+        yield from rule(new, cached)
+
+
+def _quoted(new: Slots, cached: Slots) -> Iterator[str]:
+    wanted, there = new.values("text shown"), cached.values("text shown")
+    if wanted and wanted != there:
+        yield f"text shown: {_join(wanted)} / {_join(there)}"
+
+
+def _negation(new: Slots, cached: Slots) -> Iterator[str]:
+    wanted = {fact.about: fact for fact in new.of("negation")}
+    there = {fact.about: fact for fact in cached.of("negation")}
+    for about, fact in wanted.items():
+        if about not in there and len(there) < len(wanted):
+            yield f"negation: {fact.words} {fact.noun} / not said"
+    for about, fact in there.items():
+        if about not in wanted and (about in new.stems or not about or (len(wanted) < len(there) and len(cached.stems) < 25)):
+            yield f"negation: not said / {fact.words} {fact.noun}"
+
+
+def _counts(new: Slots, cached: Slots) -> Iterator[str]:
+    wanted, there = _by_noun(new.of("count")), _by_noun(cached.of("count"))
+    single_new, single_cached = _by_noun(new.of("single")), _by_noun(cached.of("single"))
+    for noun, facts in wanted.items():
+        values = {fact.value for fact in facts}
+        if noun in there:
+            if not values <= {fact.value for fact in there[noun]}:
+                yield f"count of *{facts[0].noun}*: {_words(facts)} / {_words(there[noun])}"
+        elif noun in single_cached:
+            if values != {"1"} and len(single_cached[noun]) == 1:
+                yield f"count of *{facts[0].noun}*: {_words(facts)} / {single_cached[noun][0].words}"
+        elif noun in cached.stems and values != {"1"} and not values & cached.values("count"):
+            yield f"count of *{facts[0].noun}*: {_words(facts)} / not said"
+    for noun, facts in single_new.items():
+        if noun in there and noun not in wanted and noun not in single_cached and len(facts) == 1:
+            values = {fact.value for fact in there[noun]}
+            if "1" not in values:
+                yield f"count of *{facts[0].noun}*: {facts[0].words} / {_words(there[noun])}"
+    left = {fact.value for fact in new.of("count")} - {"1"}
+    right = {fact.value for fact in cached.of("count")} - {"1"}
+    if left and right and not left <= right and len(left) == len(right) == 1:
+        yield f"count: {_join(left)} / {_join(right)}"
+    numbers = new.values("number") - cached.values("number") - cached.values("count")
+    others = cached.values("number") - new.values("number") - new.values("count")
+    if numbers and others:
+        yield f"number: {_join(numbers)} / {_join(others)}"
+
+
+def _modifiers(new: Slots, cached: Slots) -> Iterator[str]:
+    for slot in ("colour", *lexicon.ATTRIBUTES):
+        yield from _modifier(slot, new, cached)
+
+
+def _modifier(slot: str, new: Slots, cached: Slots) -> Iterator[str]:
+    wanted, there = _by_noun(new.of(slot)), _by_noun(cached.of(slot))
+    everywhere = cached.values(slot)
+    for noun, facts in wanted.items():
+        for fact in facts:
+            same_thing = there.get(noun, [])
+            if noun and same_thing:
+                if not any(_close(fact.value, other.value) for other in same_thing):
+                    yield f"{slot} of *{fact.noun}*: {fact.words} / {_words(same_thing)}"
+            elif slot == "colour" and not any(_close(fact.value, value) for value in everywhere):
+                about = f" of *{fact.noun}*" if fact.noun else ""
+                yield f"{slot}{about}: {fact.words} / {_join(everywhere) or 'not said'}"
+            elif noun and noun in cached.stems:
+                holders = {other.about: other for others in there.values() for other in others if other.value == fact.value}
+                moved = [other for about, other in holders.items() if about in new.stems and about not in wanted]
+                if holders and len(moved) == len(holders) and "" not in holders:
+                    yield f"what is *{fact.words}*: {fact.noun} / {moved[0].noun}"
+
+
+def _close(one: str, other: str) -> bool:
+    return one == other or frozenset((one, other)) in lexicon.CLOSE_COLOURS
+
+
+def _actors(new: Slots, cached: Slots) -> Iterator[str]:
+    """A gender or age that nobody in the other prompt could have."""
+    there = [fact.value.split("/") for fact in cached.of("actor")]
+    if not there:
+        return
+    for fact in new.of("actor"):
+        gender, age = fact.value.split("/")
+        if not any(_fits(gender, other[0]) and _fits(age, other[1]) for other in there):
+            yield f"who is seen: {fact.words} / {_words(list(cached.of('actor')))}"
+    genders = {fact.value.split("/")[0] for fact in new.of("actor")} - {""}
+    others = {value[0] for value in there} - {""}
+    if genders and others and genders - others and others - genders:
+        yield f"who is seen: {_words(list(new.of('actor')))} / {_words(list(cached.of('actor')))}"
+
+
+def _fits(one: str, other: str) -> bool:
+    return one == other or not one or not other
+
+
+def _camera(new: Slots, cached: Slots) -> Iterator[str]:
+    for slot in lexicon.CAMERA:
+        wanted, there = new.values(slot), cached.values(slot)
+        missing = wanted - there
+        if missing:
+            yield f"{slot}: {_join(wanted)} / {_join(there) or 'not said'}"
+        elif not wanted and there and slot == "speed":
+            yield f"{slot}: not said / {_join(there)}"
+
+
+def _listed(new: Slots, cached: Slots) -> Iterator[str]:
+    for slot in ("time of day", "weather", "season", "place"):
+        wanted, there = new.values(slot), cached.values(slot)
+        for value in wanted - there:
+            if not any(frozenset((value, other)) in lexicon.CLOSE_TIMES for other in there):
+                yield f"{slot}: {value} / {_join(there) or 'not said'}"
+    wanted, there = new.values("style"), cached.values("style")
+    if wanted - there:
+        yield f"style: {_join(wanted)} / {_join(there) or 'not said'}"
+    elif not wanted and there & _DRAWN:
+        yield f"style: not said / {_join(there)}"
+
+
+def _opposites(new: Slots, cached: Slots) -> Iterator[str]:
+    for axis in lexicon.OPPOSITES:
+        wanted, there = new.of(axis), cached.of(axis)
+        if not wanted or not there:
+            continue
+        sides, others = {fact.value for fact in wanted}, {fact.value for fact in there}
+        if len(sides) == len(others) == 1 and sides != others:
+            yield f"{axis}: {wanted[0].words} / {there[0].words}"
+        elif len(wanted) == len(there) == 2 and [f.value for f in wanted] == [f.value for f in reversed(there)] and len(sides) == 2:
+            if sorted(new.content) == sorted(cached.content):
+                yield f"{axis}: {wanted[0].words}, {wanted[1].words} / {there[0].words}, {there[1].words}"
+
+
+def _names(new: Slots, cached: Slots) -> Iterator[str]:
+    missing = [fact for fact in new.of("name") if fact.value not in cached.stems]
+    if missing:
+        others = [fact.words for fact in cached.of("name") if fact.value not in new.stems]
+        yield f"name: {missing[0].words} / {', '.join(others) or 'not said'}"
+
+
+def _roles(new: Slots, cached: Slots) -> Iterator[str]:
+    for slot in ("who does it", "relation", "change"):
+        there = {(fact.about, fact.value) for fact in cached.of(slot)}
+        for fact in new.of(slot):
+            one, other = fact.value.split(">", 1)
+            if (fact.about, f"{other}>{one}") in there and (fact.about, fact.value) not in there:
+                yield f"{slot}{': ' + fact.noun if fact.noun else ''}: {one} → {other} / {other} → {one}"
+
+
+def _order(new: Slots, cached: Slots) -> Iterator[str]:
+    for fact in new.of("order"):
+        for other in cached.of("order"):
+            first, then = (set(part.split()) for part in fact.value.split(">"))
+            other_first, other_then = (set(part.split()) for part in other.value.split(">"))
+            kept = len(first & other_first - then) + len(then & other_then - first)
+            turned = len(first & other_then - then) + len(then & other_first - first)
+            if turned >= 2 and turned > kept:
+                yield f"order of events: {' '.join(sorted(first - then))} comes first / last"
+
+
+_RULES: tuple[Callable[[Slots, Slots], Iterator[str]], ...] = (
+    _quoted, _negation, _counts, _modifiers, _actors, _camera, _listed, _names, _roles, _order, _opposites,
+)  # fmt: skip
+
+
+def _by_noun(facts: tuple[Fact, ...]) -> dict[str, list[Fact]]:
+    found: dict[str, list[Fact]] = {}
+    for fact in facts:
+        found.setdefault(fact.about, []).append(fact)
+    return found
+
+
+def _words(facts: list[Fact]) -> str:
+    return ", ".join(dict.fromkeys(fact.words for fact in facts))
+
+
+def _join(values: frozenset[str] | set[str]) -> str:
+    return ", ".join(sorted(values))

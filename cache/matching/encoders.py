@@ -1,0 +1,81 @@
+"""The encoder, the verifier and its table: loaded beside the server, waited for by those who need them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cache.errors import StillLoading
+from cache.matching.calibration import Calibration
+from cache.matching.embedder import Embedder
+
+if TYPE_CHECKING:
+    from cache.matching.verifier import Verifier
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """`verifier` and `calibration` come together or not at all: a table holds only for the models it names."""
+
+    embedder: Embedder
+    verifier: Verifier | None
+    calibration: Calibration | None
+
+    def close(self) -> None:
+        self.embedder.close()
+        if self.verifier is not None:
+            self.verifier.close()
+
+
+class Loading:
+    """`start` returns at once; `ready` waits, at most `wait` seconds, and then says when to come back."""
+
+    def __init__(self, load: Callable[[], Encoders], wait: float) -> None:
+        self._load, self._wait = load, wait
+        self._task: asyncio.Task[Encoders] | None = None
+
+    def start(self) -> None:
+        if self._task is None:
+            self._task = asyncio.create_task(asyncio.to_thread(self._load))
+
+    @property
+    def state(self) -> str:
+        """loading, ready, or failed with its reason."""
+        if self._task is None or not self._task.done():
+            return "loading"
+        if self._task.cancelled():
+            return "failed: cancelled"
+        error = self._task.exception()
+        return "ready" if error is None else f"failed: {error}"
+
+    def at_hand(self) -> Encoders | None:
+        """The encoders if they are loaded, without waiting."""
+        done = self._task is not None and self._task.done() and not self._task.cancelled() and self._task.exception() is None
+        return self._task.result() if done and self._task is not None else None
+
+    async def loaded(self) -> Encoders:
+        """However long it takes; for those whose work begins then. A failure to load reaches them as it is."""
+        self.start()
+        assert self._task is not None, "start makes it"
+        return await asyncio.shield(self._task)
+
+    async def ready(self) -> Encoders:
+        if self._task is None:
+            raise StillLoading("the encoder is not loading yet", retry_after=self._wait)
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._task), self._wait)
+        except TimeoutError:
+            raise StillLoading("the encoder is still loading", retry_after=self._wait) from None
+        except (OSError, RuntimeError, ValueError) as error:
+            raise StillLoading(f"the encoder could not be loaded: {error}", retry_after=60.0) from error
+
+    async def close(self) -> None:
+        if self._task is None:
+            return
+        if not self._task.done():
+            await asyncio.wait([self._task], timeout=self._wait)
+        loaded = self.at_hand()
+        if loaded is not None:
+            await asyncio.to_thread(loaded.close)

@@ -1,0 +1,157 @@
+"""Set-up step: a sentence-transformers or cross-encoder folder becomes one onnx file with export.json beside it.
+
+    python -m cache.matching.export embedder SOURCE FOLDER
+    python -m cache.matching.export verifier SOURCE FOLDER
+
+Needs torch; no run-time module imports this one. The parity of what is written is checked before it appears.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+
+from cache.matching.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, source_folder
+from cache.matching.onnx_model import OnnxModel, Text, file_digest
+
+PARITY = 0.999
+_PROBES = [
+    "A corgi runs along the beach at sunset",
+    "two red balloons drift over a grey harbour, slow motion",
+    "close-up of hands kneading dough on a floury wooden table, warm light, shallow depth of field, the camera "
+    "slowly pushes in while flour dust floats through a sunbeam from the left",
+    "cat",
+]
+
+
+class _Sentence(torch.nn.Module):
+    """Mean over the tokens that are not padding, then unit length: what modules.json of the folder says."""
+
+    def __init__(self, bert: Any) -> None:
+        super().__init__()
+        self.bert = bert
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
+        hidden = self.bert(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[0]
+        mask = attention_mask.unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1e-9)
+        return torch.nn.functional.normalize(mean, dim=1)
+
+
+class _Pair(torch.nn.Module):
+    def __init__(self, bert: Any) -> None:
+        super().__init__()
+        self.bert = bert
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = self.bert(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        ).logits
+        return out
+
+
+def write_onnx(module: torch.nn.Module, target: Path) -> None:
+    ids = torch.ones((2, 8), dtype=torch.long)
+    axes = {0: "batch", 1: "length"}
+    torch.onnx.export(
+        module.eval(),
+        (ids, ids, torch.zeros_like(ids)),
+        str(target),
+        input_names=["input_ids", "attention_mask", "token_type_ids"],
+        output_names=["out"],
+        dynamic_axes={"input_ids": axes, "attention_mask": axes, "token_type_ids": axes, "out": {0: "batch"}},
+        opset_version=17,
+        dynamo=False,
+    )
+
+
+def _local(source: str) -> Path:
+    folder = Path(source_folder(source))
+    if folder.is_dir():
+        return folder
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(source))
+
+
+def export_embedder(source: str, folder: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    local = _local(source)
+    digest = file_digest(local / "model.safetensors")
+    if source == DEFAULT_EMBEDDER and digest != DEFAULT_WEIGHTS:
+        raise ValueError(f"{local / 'model.safetensors'} has digest {digest}, not the pinned {DEFAULT_WEIGHTS}")
+    reference = SentenceTransformer(str(local), device="cpu")
+    kinds = [type(module).__name__ for module in reference]
+    if kinds[:2] != ["Transformer", "Pooling"] or reference[1].get_config_dict().get("pooling_mode", "mean") != "mean":
+        raise ValueError(f"{source}: only mean-pooled encoders are exported, this one is {kinds}")
+    bert = AutoModel.from_pretrained(local, attn_implementation="eager")
+    write_onnx(_Sentence(bert), folder / "model.onnx")
+    AutoTokenizer.from_pretrained(local).backend_tokenizer.save(str(folder / "tokenizer.json"))
+    window = int(reference.max_seq_length or bert.config.max_position_embeddings)
+    _check(folder, window, [*_PROBES], np.asarray(reference.encode(_PROBES, normalize_embeddings=True)))
+    _describe(folder, local, digest, window, int(bert.config.hidden_size))
+
+
+def export_verifier(source: str, folder: Path) -> None:
+    local = _local(source)
+    bert = AutoModelForSequenceClassification.from_pretrained(local, attn_implementation="eager").eval()
+    tokenizer = AutoTokenizer.from_pretrained(local)
+    write_onnx(_Pair(bert), folder / "model.onnx")
+    tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    pairs: list[Text] = [(one, other) for one in _PROBES for other in _PROBES]
+    with torch.no_grad():
+        batch = tokenizer([p[0] for p in pairs], [p[1] for p in pairs], padding=True, return_tensors="pt")
+        wanted = bert(**batch).logits.numpy()
+    window = min(int(bert.config.max_position_embeddings), 512)
+    out = OnnxModel(folder / "model.onnx", folder / "tokenizer.json", window, 2).run(pairs)
+    if float(np.abs(out - wanted).max()) > 0.01:
+        raise ValueError(f"the export of {source} differs from its source")
+    _describe(folder, local, file_digest(local / "model.safetensors"), window, out.shape[1])
+
+
+def _check(folder: Path, window: int, texts: list[Text], wanted: np.ndarray) -> None:
+    out = OnnxModel(folder / "model.onnx", folder / "tokenizer.json", window, 2).run(texts)
+    parity = float((out * wanted).sum(1).min())
+    if parity < PARITY:
+        raise ValueError(f"parity {parity:.4f} is under {PARITY}")
+
+
+def _describe(folder: Path, local: Path, weights: str, window: int, dimension: int) -> None:
+    name = "all-minilm-l6-v2" if weights == DEFAULT_WEIGHTS else local.name.lower()
+    facts = {
+        "name": name,
+        "weights": weights,
+        "model": file_digest(folder / "model.onnx"),
+        "window": window,
+        "dimension": dimension,
+    }
+    (folder / "export.json").write_text(json.dumps(facts, indent=1) + "\n")
+
+
+def main(kind: str, source: str, target: str) -> None:
+    final = Path(target)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=final.parent, prefix=".export-"))
+    try:
+        {"embedder": export_embedder, "verifier": export_verifier}[kind](source, made)
+        try:
+            os.replace(made, final)
+        except OSError:  # two processes exported at once: the other folder is as good
+            if not (final / "export.json").is_file():
+                raise
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:4])

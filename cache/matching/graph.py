@@ -1,0 +1,69 @@
+"""Door to faiss: a graph of vectors that finds nearest ones without looking at all of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache.matching.shard import Vectors
+
+_LINKS = 32  # of a node on each level; faiss keeps twice as many on the lowest
+_BREADTH = 64  # nodes kept in sight by a search: recall@1 of near-duplicates is 1.0 from here on
+
+
+class HnswGraph:
+    """Links between float16 vectors, 32 each way. Grows in one thread before it is shared, and is frozen then."""
+
+    def __init__(self, dimension: int, opened: Any = None) -> None:
+        faiss = _faiss()
+        self.dimension = dimension
+        self._index = opened or faiss.IndexHNSWSQ(dimension, faiss.ScalarQuantizer.QT_fp16, _LINKS, faiss.METRIC_INNER_PRODUCT)
+        self._storage = faiss.downcast_index(self._index.storage)
+
+    @classmethod
+    def open(cls, path: Path) -> HnswGraph:
+        """Maps the file: pages are read as searches touch them. ValueError unless it is such a graph."""
+        faiss = _faiss()
+        try:
+            opened = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise ValueError(f"{path.name} is no index that this faiss reads") from error
+        if not isinstance(opened, faiss.IndexHNSWSQ) or opened.metric_type != faiss.METRIC_INNER_PRODUCT:
+            raise ValueError(f"{path.name} is no graph of ours")
+        return cls(opened.d, opened)
+
+    def save(self, path: Path) -> None:
+        _faiss().write_index(self._index, str(path))
+
+    def grow(self, vectors: Vectors, threads: int) -> None:
+        _faiss().omp_set_num_threads(threads)
+        self._index.add(vectors)
+
+    @property
+    def nodes(self) -> int:
+        return int(self._index.ntotal)
+
+    @property
+    def nbytes(self) -> int:
+        return self.nodes * (2 * self.dimension + 8 * _LINKS + 16)
+
+    def nearest(self, vector: Vectors, count: int) -> tuple[list[float], list[int]]:
+        faiss = _faiss()
+        faiss.omp_set_num_threads(1)  # one query is no work to share, and threads that wait for it would spin
+        breadth = faiss.SearchParametersHNSW(efSearch=max(_BREADTH, count))
+        similarities, nodes = self._index.search(vector[None, :], count, params=breadth)
+        found = nodes[0] >= 0
+        return similarities[0][found].tolist(), nodes[0][found].tolist()
+
+    def vectors(self, nodes: NDArray[np.int64]) -> Vectors:
+        found: Vectors = self._storage.reconstruct_batch(nodes)
+        return found
+
+
+def _faiss() -> Any:
+    import faiss  # noqa: PLC0415  # most gateways never need it at start: arrays come first
+
+    return faiss

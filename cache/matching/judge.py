@@ -1,0 +1,76 @@
+"""Will this clip do? Slots, similarity and verifier become one calibrated probability. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cache.matching.calibration import Calibration, Entailment
+from cache.matching.slots import difference, read
+from cache.matching.words import foreign
+
+__all__ = ["Calibration", "Entailment", "Judgement", "Refused", "Served", "before_verifier", "judge"]
+
+STRICT = 0.90  # similarity of the interim rule
+
+
+@dataclass(frozen=True)
+class Served:
+    """`confidence` is the probability that the clip made for `cached` satisfies `new`."""
+
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Refused:
+    reason: str
+    confidence: float
+
+
+Judgement = Served | Refused
+
+
+def before_verifier(new: str, cached: str, similarity: float, calibration: Calibration | None) -> Refused | None:
+    """What needs no verifier to be refused; None when the verifier's word is wanted.
+
+    Slots go first: they are cheap, sure, and their reason is one that a person understands.
+    """
+    floor = STRICT if calibration is None else calibration.floor
+    if similarity < floor:
+        return Refused(f"similarity {similarity:.2f} is under {floor:.2f}", 0.0)
+    if foreign(new) or foreign(cached):
+        return Refused("language: the judge reads English only", 0.0)
+    reason = difference(read(new), read(cached))
+    return None if reason is None else Refused(reason, 0.0)
+
+
+def judge(
+    new: str,
+    cached: str,
+    similarity: float,
+    entailment: Entailment | None,
+    calibration: Calibration | None,
+    max_wrong: float,
+) -> Judgement:
+    """Served when the probability of being wrong is at most `max_wrong`. Deterministic: a prompt does not flip."""
+    refused = before_verifier(new, cached, similarity, calibration)
+    if refused is not None:
+        return refused
+    if calibration is None or entailment is None:
+        return _interim(new, cached, similarity)
+    confidence = calibration.probability(new, cached, similarity, entailment)
+    if 1 - confidence <= max_wrong:
+        return Served(confidence)
+    return Refused(f"not sure enough: {confidence:.3f}", confidence)
+
+
+def _interim(new: str, cached: str, similarity: float) -> Judgement:
+    """Without a verifier and its table: the same content words in the same order, and no difference either way."""
+    one, other = read(new), read(cached)
+    reason = difference(other, one)
+    if reason is not None:
+        return Refused(reason, 0.0)
+    if one.content != other.content:
+        odd = [word for word in one.content if word not in other.content]
+        odd += [word for word in other.content if word not in one.content]
+        return Refused(f"words differ: {', '.join(odd[:4])}" if odd else "the same words in another order", 0.0)
+    return Served(similarity)

@@ -1,0 +1,314 @@
+"""Closed lists of English words that pin what a clip shows. Written by hand for prompts; no corpus went into them."""
+
+from __future__ import annotations
+
+
+def _table(rows: dict[str, str]) -> dict[str, str]:
+    """`value: "word word_word ..."` turned round to word -> value; an underscore stands for a space."""
+    return {word.replace("_", " "): value for value, words in rows.items() for word in words.split()}
+
+
+COLOURS = _table(
+    {
+        "red": "red crimson scarlet ruby reddish",
+        "maroon": "maroon burgundy",
+        "orange": "orange",
+        "yellow": "yellow yellowish",
+        "golden": "golden gold",
+        "blond": "blond blonde",
+        "green": "green emerald greenish olive lime",
+        "turquoise": "turquoise teal cyan aqua",
+        "blue": "blue bluish azure navy cobalt indigo",
+        "purple": "purple violet lavender lilac magenta",
+        "pink": "pink rose-colored fuchsia",
+        "brown": "brown brownish chestnut chocolate-colored",
+        "tan": "tan beige khaki",
+        "black": "black jet-black ebony",
+        "white": "white snow-white whitish ivory",
+        "grey": "grey gray greyish grayish",
+        "silver": "silver silvery",
+        "rainbow": "rainbow multicolored multicolor multi-colored colorful colourful multicoloured",
+    }
+)
+# Pairs that people use for one another; a difference between them is left to the verifier.
+CLOSE_COLOURS = {
+    frozenset(pair.split("/"))
+    for pair in ["yellow/golden", "yellow/blond", "golden/blond", "tan/brown", "grey/silver", "red/maroon", "blue/turquoise", "green/turquoise", "purple/pink", "orange/golden", "tan/golden", "tan/blond", "tan/white"]
+}
+
+# axis -> value -> words. One thing cannot have two values of one axis.
+ATTRIBUTES: dict[str, dict[str, str]] = {
+    "size": _table(
+        {"small": "small little tiny miniature mini smaller", "large": "big large huge giant enormous massive gigantic"}
+    ),
+    "material": _table(
+        {
+            "wood": "wooden wood",
+            "metal": "metal metallic steel iron",
+            "glass": "glass",
+            "plastic": "plastic",
+            "stone": "stone marble",
+            "leather": "leather",
+            "paper": "paper cardboard",
+            "brick": "brick",
+            "fabric": "cloth fabric cotton",
+        }
+    ),
+    "shape": _table({"round": "round circular", "square": "square", "oval": "oval", "triangle": "triangular"}),
+    "pattern": _table(
+        {"striped": "striped stripy", "spotted": "spotted polka-dot dotted", "plaid": "plaid checkered checked", "floral": "floral"}
+    ),
+    "length": _table({"long": "long", "short": "short"}),
+    "height": _table({"tall": "tall"}),
+    "wetness": _table({"wet": "wet soaked damp", "dry": "dry"}),
+    "fullness": _table({"full": "full", "empty": "empty"}),
+    "age": _table({"old": "old elderly aged ancient", "young": "young"}),
+    "temperature": _table({"hot": "hot steaming", "cold": "cold icy frozen"}),
+    "cleanliness": _table({"clean": "clean", "dirty": "dirty muddy"}),
+}
+
+NUMBERS = {
+    **{word: str(at) for at, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])},
+    "thirteen": "13", "fourteen": "14", "fifteen": "15", "twenty": "20", "thirty": "30", "fifty": "50",
+    "hundred": "100", "dozen": "12", "twins": "2", "both": "2", "trio": "3", "triplets": "3",
+}  # fmt: skip
+# A pair of these is one thing.
+WORN_IN_PAIRS = set(
+    ["shoe", "glass", "glasses", "sunglass", "boot", "glove", "sock", "jean", "pant", "trouser", "short", "scissor", "plier", "headphone", "goggle", "binocular", "slipper", "sneaker", "ski", "skate", "earring", "chopstick", "legging", "stocking", "sandal", "heel", "tweezer"]
+)
+
+# word -> (gender, age); "" leaves it open.
+ACTORS: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(["man", "men", "guy", "guys", "gentleman", "gentlemen", "male", "males", "dude"], ("male", "adult")),
+    **dict.fromkeys(["woman", "women", "lady", "ladies", "gal"], ("female", "adult")),
+    **dict.fromkeys(["female", "females"], ("female", "")),
+    **dict.fromkeys(["boy", "boys", "schoolboy"], ("male", "child")),
+    **dict.fromkeys(["girl", "girls", "schoolgirl"], ("female", "child")),
+    **dict.fromkeys(["child", "children", "kid", "kids", "toddler", "toddlers"], ("", "child")),
+    **dict.fromkeys(["baby", "babies", "infant", "infants", "newborn"], ("", "baby")),
+    **dict.fromkeys(["teenager", "teenagers", "teen", "teens"], ("", "teenager")),
+    **dict.fromkeys(["grandfather", "grandpa", "king", "prince", "father", "dad", "husband", "brother", "son", "waiter", "actor", "groom"], ("male", "")),
+    **dict.fromkeys(["grandmother", "grandma", "queen", "princess", "mother", "mom", "mum", "wife", "sister", "daughter", "waitress", "actress", "bride"], ("female", "")),
+    **dict.fromkeys(["adult", "adults", "grown-up"], ("", "adult")),
+}  # fmt: skip
+
+TIMES = _table(
+    {
+        "night": "night nighttime night-time midnight nocturnal moonlit starlit",
+        "dawn": "dawn sunrise daybreak",
+        "morning": "morning",
+        "day": "daytime noon midday daylight afternoon",
+        "dusk": "sunset dusk twilight sundown golden_hour evening",
+    }
+)
+# Morning light may be dawn's; a clip for one often serves the other, so only the verifier may tell them apart.
+CLOSE_TIMES = {frozenset(pair.split("/")) for pair in ["dawn/morning", "morning/day", "dusk/night"]}
+WEATHER = _table(
+    {
+        "rain": "rain rainy raining rainfall drizzle downpour rainstorm",
+        "snow": "snow snowy snowing snowfall blizzard snowstorm snow-covered",
+        "fog": "fog foggy mist misty haze hazy",
+        "storm": "storm stormy thunderstorm lightning hurricane tornado",
+        "sun": "sunny sunshine sunlit sun-drenched",
+        "cloud": "cloudy overcast",
+        "wind": "windy breezy",
+    }
+)
+SEASONS = _table({"winter": "winter wintry wintertime", "summer": "summer summertime", "autumn": "autumn autumnal", "spring": "springtime"})
+PLACES = _table(
+    {"indoors": "indoors indoor inside_a_house", "outdoors": "outdoors outdoor outside_in", "underwater": "underwater", "space": "outer_space"}
+)
+STYLES = _table(
+    {
+        "anime": "anime manga ghibli",
+        "cartoon": "cartoon cartoonish comic comic_book",
+        "animation": "animated animation",
+        "3d": "3d cgi pixar 3-d octane unreal_engine blender_render",
+        "clay": "claymation clay plasticine stop-motion stop_motion",
+        "pixel": "pixel_art pixel-art 8-bit 16-bit voxel",
+        "watercolor": "watercolor watercolour",
+        "oil": "oil_painting oil-painting oil_on_canvas van_gogh impressionist impressionism monet",
+        "ink": "ink_wash ink_painting sumi-e",
+        "ukiyo-e": "ukiyo ukiyo-e hokusai",
+        "sketch": "sketch pencil_drawing charcoal hand-drawn line_art doodle",
+        "paper": "paper_cutout papercut origami",
+        "monochrome": "black_and_white black-and-white monochrome monochromatic film_noir noir",
+        "sepia": "sepia",
+        "cyberpunk": "cyberpunk",
+        "steampunk": "steampunk",
+        "surreal": "surrealism surrealist",
+        "low poly": "low_poly low-poly",
+        "lego": "lego",
+        "vintage": "vintage_film vhs super_8 retro_film",
+        "real": "photorealistic photo-realistic live-action live_action documentary",
+    }
+)
+# A prompt that names none of these expects camera footage; a clip in one of them would surprise.
+DRAWN = frozenset(["anime", "cartoon", "clay", "pixel", "watercolor", "oil", "ink", "ukiyo-e", "sketch", "paper", "monochrome", "sepia", "low_poly", "lego"])
+
+CAMERA: dict[str, list[tuple[str, str]]] = {
+    "camera move": [
+        ("pan left", r"pan(?:s|ning|ned)? (?:slowly |smoothly |gently |quickly )?(?:to the |towards? the )?left|pan-left|left(?:ward)? pan"),
+        ("pan right", r"pan(?:s|ning|ned)? (?:slowly |smoothly |gently |quickly )?(?:to the |towards? the )?right|pan-right|right(?:ward)? pan"),
+        ("tilt up", r"tilt(?:s|ing|ed)? (?:slowly |smoothly |gently )?up(?:wards?)?|upward tilt|pan(?:s|ning)? up"),
+        ("tilt down", r"tilt(?:s|ing|ed)? (?:slowly |smoothly |gently )?down(?:wards?)?|downward tilt|pan(?:s|ning)? down"),
+        ("zoom in", r"zoom(?:s|ing|ed)?[ -](?:slowly |smoothly |gently |quickly )?in(?:to)?\b|(?:slow|fast|smooth|gentle|quick|crash) zoom in"),
+        ("zoom out", r"zoom(?:s|ing|ed)?[ -](?:slowly |smoothly |gently |quickly )?(?:out|back)"),
+        ("push in", r"(?:push(?:es|ing)?|doll(?:y|ies|ying))[ -](?:slowly |smoothly |gently )?(?:in\b|forward|toward|into)|camera (?:slowly |gently )?(?:approaches|moves (?:in|closer|forward))"),
+        ("pull out", r"(?:pull(?:s|ing)?|doll(?:y|ies|ying))[ -](?:slowly |smoothly |gently )?(?:out|back|away)\b|camera (?:slowly |gently )?(?:moves (?:back|away)|retreats)"),
+        ("orbit", r"orbit(?:s|ing)?\b|camera (?:slowly )?(?:circles|circling|rotates around|revolves|arcs)|360[- ]degree|arc shot"),
+        ("tracking", r"tracking shot|camera (?:slowly |smoothly )?(?:tracks|follows|following|tracking)|follow shot|dolly shot|trucking shot|steadicam"),
+        ("truck left", r"(?:camera )?(?:truck|slide|move|track)(?:s|ing)? (?:to the )?left(?=\b)(?<=left)"),
+        ("truck right", r"(?:camera )?(?:truck|slide|track)(?:s|ing)? (?:to the )?right"),
+        ("crane up", r"crane(?:s)? up|camera (?:rises|ascends|lifts)|pedestal up|boom up"),
+        ("crane down", r"crane(?:s)? down|camera (?:descends|lowers)|pedestal down|boom down"),
+        ("static", r"static (?:shot|camera)|(?:fixed|locked[- ]off|locked|stationary|still|motionless) (?:shot|camera)|camera (?:is |stays |remains )?(?:static|still|fixed|stationary|locked)|tripod shot"),
+        ("handheld", r"hand-?held|shak(?:y|ing) (?:camera|cam|effect|footage)|camera shak(?:es|e|ing)"),
+        ("rack focus", r"rack(?:ing)? focus|focus pull"),
+    ],
+    "shot": [
+        ("close-up", r"(?:extreme )?close[- ]?up|macro (?:shot|view|lens)"),
+        ("wide", r"(?:extreme )?wide[- ](?:angle )?(?:shot|view)|wide[- ]angle|long shot|establishing shot|full shot"),
+        ("medium", r"medium (?:shot|close)|mid[- ]shot|waist[- ]up"),
+    ],
+    "camera position": [
+        ("aerial", r"aerial|drone|bird'?s?[- ]eye|from above|top[- ]down|overhead (?:shot|view)"),
+        ("low angle", r"low[- ]angle|worm'?s?[- ]eye|from below|low[- ]shot"),
+        ("first person", r"first[- ]person|\bpov\b|point[- ]of[- ]view"),
+        ("over the shoulder", r"over[- ]the[- ]shoulder"),
+        ("front", r"front(?:al)? view|from the front"),
+        ("side", r"side view|from the side|in profile|profile view"),
+        ("back", r"rear view|back view|from behind"),
+    ],
+    "speed": [
+        ("slow motion", r"slow[- ]?mo(?:tion)?\b|slowed down|120 ?fps|240 ?fps"),
+        ("time-lapse", r"time[- ]?lapse|hyper[- ]?lapse|fast[- ]?forward|sped[- ]up"),
+    ],
+}  # fmt: skip
+
+# axis: one side / the other side. A prompt that has one side alone cannot be met by a clip that has only the other.
+OPPOSITES: dict[str, tuple[str, str]] = {
+    "left or right": ("left leftward leftwards left-hand", "right rightward rightwards right-hand"),
+    "up or down": ("up upward upwards uphill upstairs upside ascend rise climb", "down downward downwards downhill downstairs descend fall"),
+    "into or out of": ("into enter", "out exit leave"),
+    "toward or away": ("toward towards approach", "away"),
+    "forward or backward": ("forward forwards ahead", "backward backwards reverse"),
+    "clockwise": ("clockwise", "counterclockwise counter-clockwise anticlockwise anti-clockwise"),
+    "open or close": ("open unlock", "close shut lock"),
+    "above or below": ("above over atop", "below under beneath underneath"),
+    "front or behind": ("front", "behind back"),
+    "inside or outside": ("inside indoors indoor", "outside outdoors outdoor"),
+    "near or far": ("near beside close nearby", "far distant"),
+    "on or off": ("on onto", "off"),
+    "push or pull": ("push", "pull drag"),
+    "wrap": ("wrap", "unwrap"),
+    "fold": ("fold", "unfold"),
+    "tie": ("tie", "untie"),
+    "zip": ("zip", "unzip"),
+    "pack": ("pack load", "unpack unload"),
+    "build": ("build assemble construct", "destroy demolish disassemble dismantle"),
+    "plug": ("plug", "unplug"),
+    "dress": ("dress", "undress"),
+    "add": ("add attach insert", "remove detach"),
+    "start": ("start begin", "stop finish end"),
+    "arrive": ("arrive", "depart"),
+    "fill": ("fill", "drain"),
+    "sit or stand": ("sit", "stand"),
+    "smile": ("smile grin happy happily cheerful joyful", "frown sad sadly unhappy gloomy"),
+    "laugh": ("laugh", "cry weep sob"),
+    "awake": ("awake", "asleep sleep"),
+    "pace": ("fast quickly rapidly quick swiftly hurriedly", "slow slowly leisurely"),
+    "loudness": ("loud loudly shout yell scream", "quiet quietly whisper silently softly"),
+    "light": ("bright brightly", "dark dim dimly"),
+    "grow": ("grow expand", "shrink wither"),
+    "gain": ("win", "lose"),
+    "buy": ("buy", "sell"),
+    "thickness": ("thick", "thin"),
+    "width": ("narrow", "broad"),
+    "softness": ("soft", "hard"),
+    "crowd": ("crowded busy", "deserted"),
+    "melt": ("melt thaw", "freeze"),
+    "accelerate": ("accelerate", "decelerate brake"),
+    "force": ("gently gentle calmly calm", "violently violent vigorously angrily angry aggressively"),
+    "same": ("together", "alone apart separately"),
+    "remember first": ("first", "last"),
+    "land": ("land", "takeoff"),
+    "day": ("daytime", "nighttime"),
+    "freshness": ("fresh ripe", "rotten"),
+    "alive": ("alive", "dead"),
+}  # fmt: skip
+
+NEGATIONS = set(["no", "not", "without", "never", "nobody", "none", "nothing", "neither", "nor", "cannot", "can't", "isn't", "aren't", "doesn't", "don't", "didn't", "won't", "wasn't", "weren't"])
+SYMMETRIC = set(["and", "with", "beside", "next", "near", "by", "alongside", "or", "&", "between"])
+HARMLESS = set(
+    ["video", "clip", "footage", "film", "shot", "scene", "cinematic", "4k", "8k", "hd", "uhd", "1080p", "720p", "high", "quality", "high-quality", "high-resolution", "resolution", "detailed", "ultra", "hyper", "masterpiece", "best", "realistic", "professional", "beautiful", "stunning", "award-winning", "epic", "trending", "showing", "depicting", "featuring", "depicts", "shows", "show", "please", "generate", "create", "make", "photo", "image", "picture"]
+)
+FUNCTION = set(
+    ["a", "an", "the", "this", "that", "these", "those", "some", "any", "of", "in", "on", "at", "to", "for", "from", "by", "with", "and", "or", "but", "as", "is", "are", "was", "were", "be", "been", "being", "am", "it", "its", "it's", "he", "she", "they", "his", "her", "their", "them", "him", "hers", "theirs", "there", "here", "who", "which", "while", "when", "where", "then", "than", "so", "do", "does", "did", "has", "have", "had", "having", "will", "would", "can", "could", "may", "might", "must", "shall", "should", "very", "just", "also", "too", "into", "onto", "over", "under", "out", "off", "up", "down", "through", "across", "along", "around", "between", "behind", "beside", "near", "above", "below", "against", "about", "after", "before", "during", "until", "upon", "one's", "each", "other", "another", "both", "all", "his", "i", "my", "your", "you", "we", "our", "us", "me", "next", "inside", "outside", "toward", "towards", "away", "back", "front", "top", "bottom", "side's", "what", "how", "if", "because", "not", "no", "without"]
+)
+ADJECTIVES = set(
+    ["little", "small", "big", "large", "huge", "tiny", "young", "old", "new", "long", "short", "tall", "wet", "dry", "cute", "beautiful", "pretty", "handsome", "happy", "sad", "fluffy", "furry", "hairy", "bald", "shiny", "bright", "dark", "light", "lovely", "single", "lone", "lonely", "several", "many", "few", "same", "different", "other", "various", "adorable", "playful", "sleepy", "hungry", "busy", "empty", "full", "open", "closed", "wild", "modern", "ancient", "vintage", "elegant", "majestic", "fresh", "hot", "cold", "warm", "cool", "heavy", "soft", "hard", "thick", "thin", "fat", "skinny", "loud", "quiet", "clean", "dirty", "older", "younger", "middle-aged", "elderly", "smiling", "giant", "mini", "massive", "round", "square", "striped", "plaid", "spotted", "wooden", "metal", "plastic", "glass", "stone", "leather", "steaming", "sunny", "snowy", "rainy", "foggy", "narrow", "wide", "deep", "shallow", "steep", "quick", "slow", "fast", "strong", "weak", "rusty", "worn", "broken", "sleek", "fancy", "plain", "pale", "exactly"]
+)
+
+SYNONYMS = _table(
+    {
+        "car": "automobile",
+        "photo": "photograph picture image",
+        "sofa": "couch",
+        "kid": "child",
+        "man": "guy gentleman",
+        "woman": "lady",
+        "person": "someone somebody individual human",
+        "people": "persons folks",
+        "bike": "bicycle",
+        "motorbike": "motorcycle",
+        "plane": "airplane aeroplane aircraft",
+        "tv": "television",
+        "phone": "smartphone cellphone telephone",
+        "film": "movie video clip footage",
+        "shop": "store",
+        "street": "road",
+        "forest": "woods woodland",
+        "sea": "ocean",
+        "beach": "seashore shore seaside",
+        "stone": "rock",
+        "rabbit": "bunny",
+        "dog": "doggy",
+        "cat": "kitty",
+        "begin": "start",
+        "jump": "leap hop",
+        "run": "jog sprint",
+        "walk": "stroll",
+        "talk": "speak chat",
+        "look": "gaze stare",
+        "cook": "prepare",
+        "cut": "slice chop",
+        "throw": "toss",
+        "hold": "carry",
+        "watch": "view",
+        "big": "large huge",
+        "small": "little tiny",
+        "fast": "quick quickly rapidly",
+        "grey": "gray",
+        "lake": "pond",
+        "hill": "slope",
+        "town": "city",
+        "cup": "mug",
+        "river": "stream",
+        "close": "shut",
+        "path": "trail",
+        "smile": "grin",
+        "hat": "cap",
+        "autumn": "fall",
+        "sunset": "dusk",
+        "sunrise": "dawn",
+        "footpath": "sidewalk pavement",
+        "ship": "vessel",
+        "garden": "yard backyard",
+    }
+)
+
+# Function words of other languages in Latin letters: an English judge must not rule on them.
+FOREIGN = set(
+    ["der", "die", "das", "ein", "eine", "einen", "einem", "einer", "und", "mit", "auf", "ist", "im", "den", "dem", "des", "zu", "von", "nicht", "el", "los", "las", "un", "una", "uno", "unos", "con", "en", "por", "para", "del", "al", "le", "les", "une", "et", "dans", "sur", "avec", "est", "du", "au", "aux", "pour", "qui", "il", "lo", "gli", "di", "che", "nel", "della", "con", "uma", "um", "da", "na", "no", "em", "os", "dos", "das", "het", "een", "op", "van", "met", "voor", "og", "och", "ett", "på", "av", "i", "med", "ja", "ve", "bir", "ile"]
+) - set(["die", "on", "no", "in", "an", "a", "i", "met", "een", "das", "van", "den"]) | {"een", "das"}

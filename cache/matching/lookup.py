@@ -1,0 +1,122 @@
+"""The walk over the tiers for one prompt: exact words first, then neighbours that the judge accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from cache.clip import Clip
+from cache.matching.embedder import Embedding
+from cache.matching.encoders import Encoders, Loading
+from cache.matching.index import Index
+from cache.matching.judge import Refused, Served, before_verifier, judge
+from cache.storage.database import Database
+from cache.storage.labels import Labels
+from cache.storage.shelf import Shelf
+from cache.variant import Film, Partition
+from cache.verdict import Candidate, Miss, Near, Refusal
+
+SHOWN = 3  # refusals that an answer lists
+ASKED = 2  # pairs that the verifier reads for one lookup: the best, and the next only if that was refused
+
+
+@dataclass(frozen=True)
+class Search:
+    """What the near tier found. `embedding` is None where it could not read the prompt, `seen` the last change it knew."""
+
+    verdict: Near | Miss
+    embedding: Embedding | None
+    seen: int
+
+
+class Lookup:
+    def __init__(
+        self,
+        database: Database,
+        shelf: Shelf,
+        labels: Labels,
+        index: Index,
+        encoders: Loading,
+        *,
+        near: bool,
+        candidates: int,
+        max_wrong: float,
+    ) -> None:
+        self._database, self._shelf, self._labels = database, shelf, labels
+        self._index, self._encoders = index, encoders
+        self._near, self._candidates, self._max_wrong = near, candidates, max_wrong
+
+    async def embed(self, film: Film) -> tuple[Embedding | None, Refusal | None]:
+        """The prompt's vector, or why it has none. Waits for the encoder to load."""
+        encoders = await self._encoders.ready()
+        unread = encoders.embedder.refuses(film.prompt.text)
+        if unread is not None:
+            return None, Refusal(unread)
+        return await encoders.embedder.embed(film.prompt.text), None
+
+    async def near(self, film: Film, oldest: float, now: float) -> Search:
+        """The best neighbour that the judge accepts, made at `oldest` (Unix seconds) or later."""
+        seen = self._index.sequence
+        embedding, unread = await self.embed(film)
+        if embedding is None or not self._near:
+            return Search(Miss((unread,) if unread else ()), embedding, seen)
+        partition = Partition(film.scope, film.recipe.key, embedding.version)
+        neighbours = await self._index.search(partition, embedding.vector, self._candidates)
+        similarity = {neighbour.clip_id: neighbour.similarity for neighbour in neighbours}
+        clips = {clip.id: clip for clip in await self._clips(film, list(similarity), oldest, now)}
+        verdict = await self.choose(film, (Candidate(clip.id, clip.prompt or "", similarity[clip.id]) for clip in clips.values()))
+        if isinstance(verdict, Miss):
+            return Search(verdict, embedding, seen)
+        candidate, confidence, refused = verdict
+        return Search(Near(clips[candidate.clip_id], candidate.similarity, confidence, refused), embedding, seen)
+
+    async def choose(self, film: Film, candidates: Iterable[Candidate]) -> tuple[Candidate, float, tuple[Refusal, ...]] | Miss:
+        """The first candidate, by similarity, that the judge accepts, with its confidence and those refused before it."""
+        encoders = await self._encoders.ready()
+        refused: list[Refusal] = []
+        asked = 0
+        wrong = await self._refused_by_people(film)
+        for candidate in sorted(candidates, key=lambda one: -one.similarity):
+            if candidate.clip_id in wrong:
+                refused.append(_refusal(candidate, Refused("a person said that this clip does not fit", 0.0)))
+                continue
+            early = before_verifier(film.prompt.text, candidate.prompt, candidate.similarity, encoders.calibration)
+            if early is not None:
+                refused.append(_refusal(candidate, early))
+                continue
+            if asked == ASKED:
+                break
+            asked += 1
+            judgement = await self._judge(encoders, film, candidate)
+            if isinstance(judgement, Served):
+                return candidate, judgement.confidence, tuple(refused[:SHOWN])
+            refused.append(_refusal(candidate, judgement))
+        return Miss(tuple(refused[:SHOWN]))
+
+    async def _judge(self, encoders: Encoders, film: Film, candidate: Candidate) -> Served | Refused:
+        entailment = None
+        if encoders.verifier is not None:
+            entailment = await encoders.verifier.score(film.prompt.text, candidate.prompt)
+        return judge(film.prompt.text, candidate.prompt, candidate.similarity, entailment, encoders.calibration, self._max_wrong)
+
+    async def _clips(self, film: Film, ids: list[str], oldest: float, now: float) -> list[Clip]:
+        """The rows decide, not the index, which may lag: only clips that still answer, and whose words are kept."""
+        if not ids:
+            return []
+        async with self._database.read() as connection:
+            found = await self._shelf.by_ids(connection, ids)
+        fit = (clip for clip in found if clip.answers(now) and clip.created_at >= oldest and clip.prompt is not None)
+        return [clip for clip in fit if (clip.scope, clip.recipe.key) == (film.scope, film.recipe.key)]
+
+    async def _refused_by_people(self, film: Film) -> set[str]:
+        async with self._database.read() as connection:
+            return await self._labels.against(connection, film.scope, film.key)
+
+
+def _refusal(candidate: Candidate, refused: Refused) -> Refusal:
+    return Refusal(refused.reason, candidate.similarity, refused.confidence, candidate.clip_id, candidate.prompt)
+
+
+def hidden(refusal: Refusal) -> Refusal:
+    """What a client is told: never another's words or ids."""
+    return replace(refusal, clip_id=None, prompt=None)

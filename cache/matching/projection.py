@@ -1,0 +1,107 @@
+"""From rows to the index: reads the log of changes and applies it, from the last sequence that the index knows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import structlog
+
+from cache.errors import Unavailable
+from cache.matching.index import Index, Placed, Removed
+from cache.matching.shard import Vectors
+from cache.storage.changes import ClipChange, changes_since
+from cache.storage.database import Database
+from cache.variant import Partition
+
+log = structlog.get_logger(__name__)
+
+
+class ChangeLog(Protocol):
+    async def since(self, sequence: int, limit: int) -> Sequence[ClipChange]:
+        """Clips whose newest change is above `sequence`, as they are now, oldest change first."""
+
+
+class RowLog:
+    """The log in the database, with the vectors of one embedder."""
+
+    def __init__(self, database: Database, embedder: str) -> None:
+        self._database, self._embedder = database, embedder
+
+    async def since(self, sequence: int, limit: int) -> Sequence[ClipChange]:
+        async with self._database.read() as connection:
+            return await changes_since(connection, sequence, self._embedder, limit)
+
+
+class Projection:
+    """Keeps one Index, of one embedder, caught up with the rows.
+
+    Rows may be ahead of the index at any time, by a moment or by an outage: whoever serves a neighbour re-reads its row.
+    `caught_up` is set once everything was read that was there at the start; until then a search knows too little.
+    """
+
+    def __init__(self, index: Index, changes: ChangeLog, embedder: str, dimension: int, *, batch: int = 2_000, every: float = 2.0) -> None:
+        self._index, self._changes = index, changes
+        self._embedder, self._dimension = embedder, dimension
+        self._batch, self._every = batch, every  # clips; seconds
+        self._turn = asyncio.Lock()
+        self._told = asyncio.Event()
+        self.caught_up = asyncio.Event()
+
+    async def catch_up(self) -> int:
+        """Everything committed before the call is in the index after it; how many changes that were."""
+        total = 0
+        async with self._turn:  # two at once would only read the same changes twice
+            while True:
+                changes = await self._changes.since(self._index.sequence, self._batch)
+                if changes:
+                    await asyncio.to_thread(self._apply, changes)
+                total += len(changes)
+                if len(changes) < self._batch:
+                    self.caught_up.set()
+                    return total
+
+    def tell(self) -> None:
+        """Something was committed: `run` reads it now and not at its next look. Call it on the event loop."""
+        self._told.set()
+
+    async def run(self) -> None:
+        """Catches up at the start, whenever told, and every few seconds in case nobody tells. Ends when cancelled."""
+        away = False
+        while True:
+            self._told.clear()  # before reading: what is told from here on may come after the last read
+            try:
+                await self.catch_up()
+                away = False
+            except Unavailable as error:
+                if not away:
+                    log.warning("index lags: rows cannot be read", reason=error.message, sequence=self._index.sequence)
+                away = True
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every):
+                    await self._told.wait()
+
+    def _apply(self, changes: Sequence[ClipChange]) -> None:
+        self._index.apply([self._applicable(change) for change in changes])
+
+    def _applicable(self, change: ClipChange) -> Placed | Removed:
+        """A live clip without a usable vector can be found by nobody: to the index that is a removal."""
+        if change.state != "live" or change.vector is None:
+            return Removed(change.clip_id, change.sequence)
+        vector = unit(change.vector)
+        if vector is None or vector.size != self._dimension:
+            log.error("vector cannot be used", clip=change.clip_id, length=len(change.vector))
+            return Removed(change.clip_id, change.sequence)
+        return Placed(Partition(change.scope, change.recipe_key, self._embedder), change.clip_id, change.sequence, vector)
+
+
+def unit(stored: bytes) -> Vectors | None:
+    """float32 of length 1 from float16, little endian; None where the bytes are no direction."""
+    if not stored or len(stored) % 2:
+        return None
+    vector = np.frombuffer(stored, "<f2").astype(np.float32)
+    length = float(np.linalg.norm(vector))
+    return vector / np.float32(length) if np.isfinite(length) and length > 1e-3 else None

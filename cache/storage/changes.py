@@ -1,0 +1,84 @@
+"""The log of changes of clips, for whoever keeps a projection of them (the vector index of each gateway)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cache.clip import ClipState
+from cache.storage.rows import next_sequence
+from cache.storage.tables import clip_vectors, clips, counters
+
+
+@dataclass(frozen=True)
+class ClipChange:
+    """What a clip is after its latest change. `vector` is None unless the clip is live and has one by the embedder asked for."""
+
+    sequence: int
+    clip_id: str
+    scope: str
+    recipe_key: str
+    state: ClipState
+    expires_at: float | None
+    prompt: str | None
+    vector: bytes | None
+
+
+async def latest(connection: AsyncConnection) -> int:
+    """The number of the last committed change; a projection that has read up to it has seen everything."""
+    return int((await connection.execute(select(counters.c.value).where(counters.c.name == "sequence"))).scalar_one())
+
+
+async def changes_since(connection: AsyncConnection, sequence: int, embedder: str, limit: int) -> list[ClipChange]:
+    """Changes after `sequence`, oldest first; go on from the last one's number. Private clips never show up.
+
+    A clip that changed twice shows once, as it is now: that is all a projection needs.
+    """
+    return await _read(connection, sequence, embedder, limit, only_vectors=False)
+
+
+async def vectors_since(connection: AsyncConnection, sequence: int, embedder: str, limit: int) -> list[ClipChange]:
+    """As changes_since, only live clips with a vector: what an index is built from when it starts empty."""
+    return await _read(connection, sequence, embedder, limit, only_vectors=True)
+
+
+async def _read(connection: AsyncConnection, sequence: int, embedder: str, limit: int, *, only_vectors: bool) -> list[ClipChange]:
+    live = and_(clip_vectors.c.clip_id == clips.c.id, clip_vectors.c.embedder == embedder, clips.c.state == "live")
+    query = (
+        select(
+            clips.c.sequence, clips.c.id, clips.c.scope, clips.c.recipe_key, clips.c.state, clips.c.expires_at, clips.c.prompt,
+            clip_vectors.c.vector,
+        )
+        .join(clip_vectors, live, isouter=not only_vectors)
+        .where(clips.c.sequence > sequence, clips.c.private.is_(False))
+        .order_by(clips.c.sequence)
+        .limit(limit)
+    )  # fmt: skip
+    return [ClipChange(*row) for row in await connection.execute(query)]
+
+
+async def without_vector(connection: AsyncConnection, embedder: str, limit: int) -> list[tuple[str, str]]:
+    """Live clips (id, prompt) that this embedder has not read yet: it was loading, or it is new."""
+    theirs = select(clip_vectors.c.clip_id).where(clip_vectors.c.clip_id == clips.c.id, clip_vectors.c.embedder == embedder)
+    query = select(clips.c.id, clips.c.prompt).where(
+        clips.c.state == "live", clips.c.private.is_(False), clips.c.prompt.is_not(None), ~theirs.exists()
+    )
+    return [(row.id, row.prompt) for row in await connection.execute(query.order_by(clips.c.sequence).limit(limit))]
+
+
+async def add_vectors(connection: AsyncConnection, embedder: str, vectors: Mapping[str, bytes]) -> int:
+    """Vectors of clips that had none by this embedder; each counts as a change. Clips that are gone are passed over."""
+    added = 0
+    for clip_id, vector in vectors.items():
+        sequence = await next_sequence(connection)
+        held = select(func.count()).select_from(clip_vectors).where(clip_vectors.c.clip_id == clip_id, clip_vectors.c.embedder == embedder)
+        if (await connection.execute(held)).scalar_one():
+            continue
+        change = update(clips).where(clips.c.id == clip_id, clips.c.state != "withdrawn", clips.c.private.is_(False))
+        if (await connection.execute(change.values(sequence=sequence))).rowcount:
+            await connection.execute(insert(clip_vectors).values(clip_id=clip_id, embedder=embedder, vector=vector))
+            added += 1
+    return added

@@ -1,0 +1,175 @@
+"""Everything that a server is made of, built and joined here, in sight. Nothing is opened before the server starts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import structlog
+from litestar import Litestar
+
+from cache.catalog import DEMO, ServedModel
+from cache.errors import StillLoading, Unavailable
+from cache.matching import loading
+from cache.matching.encoders import Loading
+from cache.matching.exact import ExactMemory
+from cache.matching.index import Index
+from cache.matching.lookup import Lookup
+from cache.matching.projection import Projection, RowLog
+from cache.prompt import Prompt
+from cache.settings import Settings
+from cache.storage.database import Database
+from cache.storage.labels import Labels
+from cache.storage.objects import open_store
+from cache.storage.requests import Requests
+from cache.storage.shelf import Shelf
+from gateway.access import OpenAccess
+from gateway.answer import Answer, Rules
+from gateway.byte_cache import ByteCache
+from gateway.claims import Rows
+from gateway.health import Health, Part
+from gateway.media import Media
+from gateway.models import Models
+from gateway.playground.playground import Playground
+from gateway.problems import HANDLERS
+from gateway.reply import add_request_id
+from gateway.submission import Submission
+from gateway.upkeep import Upkeep
+from gateway.videos import Videos
+from generator.demo.world import strange_words
+from generator.dispatch import InProcessDispatch
+from generator.leases import Leases, Terms
+from generator.model import find_model
+from generator.pipeline import PipelineRenderer
+from generator.queue import Queue
+from generator.signals import Signals
+from generator.worker import Worker
+from migrations.upgrade import migrate
+
+log = structlog.get_logger(__name__)
+
+_DAY = 86_400.0
+_GIB = 2**30
+_GRACE = 10.0  # seconds that a render in progress gets when the server stops
+
+
+def create_app(settings: Settings) -> Litestar:
+    """RenderFailed where the model cannot be found, ValueError for settings that fit nothing."""
+    database = Database(settings.database)
+    objects = open_store(settings.store)
+    shelf, requests, labels = Shelf(database, objects), Requests(database), Labels()
+    found = find_model(settings.model, settings.model_revision, settings.data_dir)
+
+    index = Index()
+    encoders = Loading(lambda: loading.load(settings), settings.encoder_wait)
+    lookup = Lookup(
+        database, shelf, labels, index, encoders, near=settings.near, candidates=settings.candidates, max_wrong=settings.max_wrong
+    )  # fmt: skip
+
+    dispatch, signals = InProcessDispatch(), Signals()
+    queue = Queue(database, dispatch, signals, settings.queue_limit)
+    keep = settings.clip_ttl_days * _DAY or None
+    leases = Leases(
+        database, shelf, dispatch, signals, Terms(settings.lease_seconds, settings.job_limit, settings.attempts, keep)
+    )  # fmt: skip
+    worker = Worker(
+        leases=leases,
+        dispatch=dispatch,
+        signals=signals,
+        renderer=PipelineRenderer(found, settings.device),
+        objects=objects,
+        folder=settings.data_dir / "films",
+        min_free_bytes=int(settings.min_free_gb * _GIB),
+    )
+
+    submission = Submission(database, shelf, requests, lookup, queue, dispatch)
+    rules = Rules(
+        settings.cache, settings.video_ttl_days * _DAY or None, int(settings.min_free_gb * _GIB), lambda prompt: notes(found.served, prompt)
+    )  # fmt: skip
+    answer = Answer(Rows(database, shelf, requests, labels, queue, signals), objects, lookup, ExactMemory(), submission, rules)
+    upkeep = Upkeep(leases, shelf, requests, lookup, submission, grace=settings.grace_seconds)
+
+    @asynccontextmanager
+    async def lifespan(_: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(database.close)
+            closing.push_async_callback(objects.close)
+            closing.push_async_callback(requests.close)
+            await migrate(database)
+            await leases.expire(every=settings.embedded)
+            closing.push_async_callback(encoders.close)
+            encoders.start()
+            closing.callback(index.close)
+            for work in (upkeep.run(), keep_up(database, index, encoders, signals)):
+                closing.push_async_callback(ended, asyncio.create_task(work))
+            working = asyncio.create_task(worker.run())
+            closing.push_async_callback(worker.stop, _GRACE)
+            closing.push_async_callback(ended, working)
+            yield
+
+    cached = ByteCache(settings.byte_cache_mb * 2**20)
+    models = Models([found.served], settings.model_aliases)
+    health = Health(
+        {
+            "database": Part(lambda: answering(database), needed=True),
+            "store": Part(objects.check, needed=True),
+            "encoder": Part(lambda: loaded(encoders), needed=False),
+            "model": Part(lambda: rendering(worker), needed=False),
+        }
+    )
+    return Litestar(
+        route_handlers=[
+            *Videos(answer, models, cached, body_limit=settings.body_limit, wait_limit=settings.wait_limit).routes(),
+            *Media(answer, objects, cached).routes(),
+            *health.routes(),
+            *Playground().routes(),
+        ],
+        guards=[OpenAccess(settings.allowed_hosts)],
+        exception_handlers=HANDLERS,
+        before_send=[add_request_id],
+        request_max_body_size=settings.body_limit,
+        lifespan=[lifespan],
+        openapi_config=None,
+        logging_config=None,
+    )
+
+
+async def keep_up(database: Database, index: Index, encoders: Loading, signals: Signals) -> None:
+    """The index follows the rows from the moment that the encoder, whose vectors it holds, is there."""
+    embedder = (await encoders.loaded()).embedder
+    projection = Projection(index, RowLog(database, embedder.version), embedder.version, embedder.dimension)
+    signals.at_every_end(projection.tell)
+    await projection.run()
+
+
+def notes(model: ServedModel, prompt: Prompt) -> tuple[str, ...]:
+    """A plain warning where the model is known not to know what the prompt speaks of."""
+    if model.row is not DEMO:
+        return ()
+    strange = strange_words(prompt.text)
+    if not strange:
+        return ()
+    return (f"{model.name} only knows {DEMO.world}; it was not trained on: {', '.join(strange[:8])}",)
+
+
+async def answering(database: Database) -> None:
+    async with database.read():
+        return
+
+
+async def loaded(encoders: Loading) -> None:
+    if encoders.at_hand() is None:
+        raise StillLoading(f"encoder: {encoders.state}")
+
+
+async def rendering(worker: Worker) -> None:
+    if worker.trouble is not None:
+        raise Unavailable(worker.trouble)
+    if not worker.loaded.is_set():
+        raise StillLoading("the model is loading")
+
+
+async def ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

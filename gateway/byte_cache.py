@@ -1,0 +1,91 @@
+"""Bytes of recently served clips, in memory: popular films need no disk, and none needs the database for a while."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from cache.clip import KINDS, ObjectKind, StoredObject
+
+LARGEST_SHARE = 4  # one object takes at most a quarter, or a few long films would push out everything
+MOST_REMEMBERED = 10_000
+
+
+@dataclass(frozen=True)
+class Served:
+    """What was sent under a video id: enough to send it again. `modified` is when the clip was made, in Unix seconds."""
+
+    stored: StoredObject
+    modified: float
+
+
+class ByteCache:
+    """Least recently used bytes leave first. Names hold the digest of what they name, so nothing here goes stale."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+        self._length = 0
+        self._loading: dict[str, asyncio.Task[bytes]] = {}
+        self._served: OrderedDict[tuple[str, str, ObjectKind], Served] = OrderedDict()
+
+    @property
+    def length(self) -> int:
+        """Bytes held."""
+        return self._length
+
+    def fits(self, stored: StoredObject) -> bool:
+        return stored.length <= self._limit // LARGEST_SHARE
+
+    async def body(self, stored: StoredObject, read: Callable[[StoredObject], Awaitable[bytes]]) -> bytes:
+        """All bytes of `stored`, which fits. Many that ask at once share one read; one of them leaving does not stop it."""
+        held = self._bodies.get(stored.name)
+        if held is not None:
+            self._bodies.move_to_end(stored.name)
+            return held
+        loading = self._loading.get(stored.name)
+        if loading is None:
+            loading = self._loading[stored.name] = asyncio.ensure_future(self._load(stored, read))
+            loading.add_done_callback(lambda task: self._loaded(stored.name, task))
+        return await asyncio.shield(loading)
+
+    async def _load(self, stored: StoredObject, read: Callable[[StoredObject], Awaitable[bytes]]) -> bytes:
+        return await read(stored)
+
+    def _loaded(self, name: str, task: asyncio.Task[bytes]) -> None:
+        # Forgotten while it was read: whoever waits gets it, nobody after.
+        wanted = self._loading.pop(name, None) is task
+        if wanted and not task.cancelled() and task.exception() is None:
+            self._keep(name, task.result())
+
+    def _keep(self, name: str, body: bytes) -> None:
+        self._drop(name)
+        self._bodies[name] = body
+        self._length += len(body)
+        while self._length > self._limit:
+            self._drop(next(iter(self._bodies)))
+
+    def _drop(self, name: str) -> None:
+        self._length -= len(self._bodies.pop(name, b""))
+
+    def remember(self, tenant: str, video_id: str, served: Served) -> None:
+        key = (tenant, video_id, served.stored.kind)
+        self._served[key] = served
+        self._served.move_to_end(key)
+        if len(self._served) > MOST_REMEMBERED:
+            self._served.popitem(last=False)
+
+    def recall(self, tenant: str, video_id: str, kind: ObjectKind) -> Served | None:
+        """For when the database is away: only what this tenant was sent before, while its bytes are still here."""
+        served = self._served.get((tenant, video_id, kind))
+        return served if served is not None and served.stored.name in self._bodies else None
+
+    def forget(self, tenant: str, video_id: str) -> None:
+        """Called when a video is deleted or erased. Another id of the same clip reads its bytes anew."""
+        for kind in KINDS:
+            served = self._served.pop((tenant, video_id, kind), None)
+            if served is not None:
+                self._drop(served.stored.name)
+                self._loading.pop(served.stored.name, None)

@@ -1,0 +1,152 @@
+"""What follows a request: reading it, waiting for it, withdrawing it, and the bytes that it has a claim on."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from cache.clip import Clip, ObjectKind, StoredObject
+from cache.errors import ClipGone, Invalid, NotFound, NotReady
+from cache.request import Request
+from cache.storage.database import Database
+from cache.storage.labels import Labels
+from cache.storage.requests import Requests
+from cache.storage.shelf import Shelf
+from gateway.access import Caller
+from gateway.ask import Answered, Order
+from generator.job import Job
+from generator.queue import Queue
+from generator.signals import Signals
+
+_POLL = 0.5  # seconds between looks at a job that another process renders
+_POLL_AFTER_MS = 1000
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What requests stand on."""
+
+    database: Database
+    shelf: Shelf
+    requests: Requests
+    labels: Labels
+    queue: Queue
+    signals: Signals
+
+
+class Claims:
+    def __init__(self, rows: Rows) -> None:
+        self._database, self._shelf, self._requests = rows.database, rows.shelf, rows.requests
+        self._labels, self._queue, self._signals = rows.labels, rows.queue, rows.signals
+
+    async def describe(self, request: Request, *, waited: bool = False) -> Answered:
+        """`request` with what it stands on now."""
+        if request.clip_id is not None:
+            async with self._database.read() as connection:
+                clip = await self._shelf.by_id(connection, request.clip_id)
+            return answered_with(request, clip, waited=waited)
+        if request.job_id is None or not request.open:
+            return Answered(request, collapsed=request.verdict == "joined", waited=waited)
+        job = await self._queue.job(request.job_id)
+        standing = await self._queue.standing(request.job_id)
+        return Answered(
+            request,
+            job=None if job is None else self._fresher(job),
+            queue_position=standing.position,
+            eta_ms=None if standing.eta_seconds is None else round(standing.eta_seconds * 1000),
+            collapsed=request.verdict == "joined",
+            waited=waited,
+        )
+
+    def _fresher(self, job: Job) -> Job:
+        """A job that renders in this process has gone further than its row says."""
+        progress = self._signals.progress(job.id)
+        if progress is None or progress.percent < job.progress:
+            return job
+        return replace(job, progress=min(progress.percent, 99), stage=progress.stage)
+
+    async def wait(self, request: Request, seconds: float) -> Answered:
+        """Until the request is answered or failed, at most `seconds`."""
+        until = time.monotonic() + seconds
+        while request.open and request.job_id is not None and (left := until - time.monotonic()) > 0:
+            with self._signals.watch(request.job_id) as watch:
+                request = await self._requests.by_id(request.tenant, request.id)
+                if request.open:
+                    await watch.changed(min(left, _POLL))
+                    request = await self._requests.by_id(request.tenant, request.id)
+        return await self.describe(request, waited=not request.open)
+
+    async def retrieve(self, caller: Caller, video_id: str) -> Answered:
+        return await self.describe(await self._requests.by_id(caller.tenant, video_id))
+
+    async def page(self, caller: Caller, after: str | None, limit: int, order: Order) -> tuple[list[Answered], bool]:
+        found, more = await self._requests.page(caller.tenant, after, limit, order)
+        async with self._database.read() as connection:
+            held = await self._shelf.by_ids(connection, {request.clip_id for request in found if request.clip_id is not None})
+        clips = {clip.id: clip for clip in held}
+        listed = []
+        for request in found:
+            if request.clip_id is not None:
+                listed.append(answered_with(request, clips.get(request.clip_id)))
+            else:
+                listed.append(await self.describe(request))
+        return listed, more
+
+    async def cancel(self, caller: Caller, video_id: str) -> Answered:
+        """Cancelling what is finished, failed or cancelled already changes nothing."""
+        request = await self._requests.by_id(caller.tenant, video_id)
+        if request.open:
+            await self._queue.withdraw(request.id)
+        return await self.retrieve(caller, video_id)
+
+    async def delete(self, caller: Caller, video_id: str, erase: bool) -> None:
+        """The request is gone for its client. `erase`: its words too, and its clip if nobody else holds it."""
+        request = await self._requests.by_id(caller.tenant, video_id)
+        await self._queue.withdraw(request.id, deleted=True)
+        if erase:
+            await self._erase(request)
+
+    async def _erase(self, request: Request) -> None:
+        async with self._database.write() as connection:
+            alone = await self._requests.erase(connection, request)
+            if alone is not None:
+                await self._shelf.withdraw_in(connection, [alone], "erased")
+        await self._shelf.collect(grace=float("inf"))
+
+    async def feedback(self, caller: Caller, video_id: str, satisfied: bool) -> None:
+        request = await self._requests.by_id(caller.tenant, video_id)
+        if request.clip_id is None:
+            raise NotReady("there is no clip to judge yet", _POLL_AFTER_MS)
+        async with self._database.write() as connection:
+            await self._labels.add(connection, request, satisfied, "client")
+
+    async def content(self, caller: Caller, video_id: str, kind: ObjectKind) -> tuple[Clip, StoredObject]:
+        if kind == "latent":
+            raise Invalid("variant", "variant is video, thumbnail or spritesheet")
+        request = await self._requests.by_id(caller.tenant, video_id)
+        if request.open:
+            raise NotReady("the clip is still being made", _POLL_AFTER_MS)
+        if request.clip_id is None:
+            raise NotFound(f"this video has no clip: {request.error_message or request.error_code}", code="no_clip")
+        async with self._database.read() as connection:
+            clip = await self._shelf.by_id(connection, request.clip_id)
+        if clip is None or clip.state == "withdrawn":
+            raise ClipGone("this clip was evicted, erased or taken out of service; ask for it again")
+        return clip, clip.objects[kind]
+
+    async def downloaded(self, caller: Caller, video_id: str) -> bool:
+        request = await self._requests.by_id(caller.tenant, video_id)
+        await self._requests.mark_downloaded(request.id)
+        if not request.no_store or request.clip_id is None or request.verdict in {"exact", "near"}:
+            return False
+        await self._shelf.withdraw([request.clip_id], "erased")
+        await self._shelf.collect(grace=float("inf"))
+        return True
+
+    async def broken(self, clip: Clip, stored: StoredObject) -> None:
+        await self._shelf.withdraw([clip.id], f"corrupt: {stored.kind}")
+
+
+def answered_with(request: Request, clip: Clip | None, *, waited: bool = False) -> Answered:
+    matched = clip.prompt if clip is not None and request.verdict == "near" else None
+    return Answered(request, clip=clip, matched_prompt=matched, collapsed=request.verdict == "joined", waited=waited)

@@ -1,0 +1,37 @@
+"""Structured logs: one line per event, with the request's id, never a key and no prompt unless asked."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from cache.settings import Settings
+
+
+def start_logging(settings: Settings) -> None:
+    """For this process, ours and the libraries' lines alike: to stderr, as text for a terminal and as JSON elsewhere."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    shape: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(sort_keys=True)
+    )
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, shape],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [lines]
+    root.setLevel(settings.log_level.upper())
+    # Their every request or step is no event of ours.
+    for name in ("httpx", "httpcore", "uvicorn.access", "alembic", "urllib3", "aiosqlite"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,1 @@
+"""The page at `/`: type a prompt, see the clip, the verdict, and what was refused and why."""

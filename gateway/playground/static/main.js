@@ -1,0 +1,205 @@
+// Joins the parts: the form asks, the screen shows, the card explains, the strip remembers.
+
+import { cancel, create, follow, isOpen, isVideoId, judge, keepKey, latest, models, retrieve, source } from "./api.js";
+import { byId, el, say } from "./dom.js";
+import { OUTCOMES, STEPS, examplesFor } from "./examples.js";
+import { Screen } from "./screen.js";
+import { Strip } from "./strip.js";
+import { clear, complain, faultOf, stillAsking } from "./trouble.js";
+import { Card } from "./verdict.js";
+import { curlLine, spoken } from "./words.js";
+
+const SHOWN = 12;
+const prompt = byId("prompt");
+const screen = new Screen();
+const strip = new Strip((video) => open(video.id));
+const asks = new Map(); // id -> the ask it came from, for another take with the same settings
+const facts = new Map(); // id -> what only this tab knows: how long the answer took, what was judged
+let following = new AbortController();
+let current = null;
+let sets = examplesFor(undefined);
+let set = 0;
+
+const card = new Card({
+  again: (video) => {
+    const ask = { ...(asks.get(video.id) ?? { prompt: video.prompt }) };
+    delete ask.seed; // a pinned seed would make the very same film again
+    return submit(ask, { fresh: true });
+  },
+  cancel: (video) =>
+    attempt(async () => {
+      const cancelled = await cancel(video.id);
+      following.abort();
+      await present(cancelled);
+      await refresh();
+    }),
+  judge: (video, satisfied) =>
+    attempt(async () => {
+      await judge(video.id, satisfied);
+      note(video.id, { judged: satisfied });
+      await present(video);
+    }),
+  download: (video) =>
+    attempt(async () => {
+      el("a", { href: await source(video.id), download: `${video.id}.mp4` }).click();
+    }),
+});
+
+async function submit(ask, { fresh = false } = {}) {
+  clear();
+  const fault = faultOf(ask);
+  if (fault) return complain(fault);
+  const mine = follower();
+  const started = performance.now();
+  byId("submit").disabled = true;
+  try {
+    const first = await create(ask, { fresh });
+    byId("submit").disabled = false;
+    if (mine.aborted) return;
+    asks.set(first.video.id, ask);
+    history.replaceState(null, "", `#${first.video.id}`);
+    await watch(first, mine, started);
+  } catch (failure) {
+    complain(failure, () => submit(ask, { fresh }));
+  } finally {
+    byId("submit").disabled = false;
+  }
+}
+
+/** From the first answer to the clip. `started` is null for a video that was asked for before this page was opened. */
+async function watch(first, signal, started = null) {
+  const time = (video) => started !== null && !isOpen(video) && note(video.id, { answeredMs: performance.now() - started });
+  time(first.video);
+  await present(first.video);
+  if (isOpen(first.video)) {
+    void refresh();
+    await follow(
+      first,
+      async (video, fault) => {
+        if (signal.aborted) return;
+        if (fault) return stillAsking(fault);
+        say(byId("alert"), "");
+        time(video);
+        await present(video);
+      },
+      signal,
+    );
+  }
+  if (!signal.aborted) await refresh();
+}
+
+async function open(id) {
+  clear();
+  const mine = follower();
+  try {
+    const found = await retrieve(id, mine);
+    history.replaceState(null, "", `#${id}`);
+    byId("result").scrollIntoView({ block: "nearest" });
+    await watch(found, mine);
+  } catch (fault) {
+    complain(fault, () => open(id));
+  }
+}
+
+/** Only one video is followed: whoever follows the next stops the last. */
+function follower() {
+  following.abort();
+  following = new AbortController();
+  return following.signal;
+}
+
+async function present(video) {
+  current = video;
+  card.show(video, facts.get(video.id) ?? {});
+  say(byId("status"), spoken(video));
+  strip.mark(video.id);
+  await screen.show(video);
+}
+
+const note = (id, more) => facts.set(id, { ...facts.get(id), ...more });
+
+async function attempt(deed) {
+  clear();
+  try {
+    await deed();
+  } catch (fault) {
+    complain(fault, () => attempt(deed));
+  }
+}
+
+async function refresh() {
+  try {
+    strip.show(await latest(SHOWN), current?.id);
+  } catch (fault) {
+    complain(fault, refresh);
+  }
+}
+
+// The form and the examples
+
+function asked(words) {
+  const seed = byId("seed").value.trim();
+  const quality = byId("quality").value;
+  return { prompt: words, ...(quality === "standard" ? {} : { quality }), ...(seed === "" ? {} : { seed: Number(seed) }) };
+}
+
+/** The box is as high as its words; the line for a shell says the same words. */
+function fit() {
+  prompt.style.height = "auto";
+  prompt.style.height = `${prompt.scrollHeight + 2}px`;
+  byId("curl").textContent = curlLine(location.origin, prompt.value.trim() || prompt.placeholder);
+}
+
+function showExamples() {
+  const words = sets[set % sets.length];
+  byId("tricks").replaceChildren(...words.map(example));
+  prompt.placeholder = words[0];
+  fit();
+}
+
+function example(words, at) {
+  const click = () => {
+    prompt.value = words;
+    fit();
+    return submit(asked(words));
+  };
+  const lines = [el("span", { class: "step" }, STEPS[at]), el("span", { class: "words" }, words), el("span", { class: "outcome" }, OUTCOMES[at])];
+  return el("li", {}, el("button", { type: "button", click }, ...lines));
+}
+
+byId("ask").addEventListener("submit", (event) => {
+  event.preventDefault();
+  void submit(asked(prompt.value));
+});
+prompt.addEventListener("input", fit);
+prompt.addEventListener("keydown", (event) => {
+  // Enter also ends a word in input methods for Chinese or Japanese; that one is not ours.
+  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  if (!byId("submit").disabled) byId("ask").requestSubmit();
+});
+byId("shuffle").addEventListener("click", () => {
+  set += 1;
+  showExamples();
+});
+byId("key").addEventListener("submit", (event) => {
+  event.preventDefault();
+  keepKey(byId("key-text").value.trim());
+  clear();
+  void start();
+});
+
+async function start() {
+  try {
+    sets = examplesFor((await models())[0]);
+  } catch (fault) {
+    return complain(fault, start);
+  }
+  showExamples();
+  await refresh();
+  const id = location.hash.slice(1);
+  if (isVideoId(id)) await open(id);
+}
+
+showExamples();
+void start();

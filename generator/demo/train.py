@@ -1,0 +1,364 @@
+"""Train the demo model from nothing on one GPU, or go on from a folder that this script wrote.
+
+    python -m generator.demo.train --out FOLDER --minutes 18 --vae-minutes 5
+    python -m generator.demo.train --out FOLDER --minutes 8 --resume FOLDER
+
+All times are wall clock and the learning rates follow them, so a lease of any length ends with a finished model.
+A folder holds averaged weights and nothing else: going on from one means a fresh optimiser and a short warm-up.
+`--hold` keeps the rate high to the end, for a run that will be gone on from.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import torch
+from diffusers import AutoencoderKLWan, WanPipeline, WanTransformer3DModel
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import T5Tokenizer, UMT5EncoderModel
+
+from generator.demo import parts
+from generator.demo.deck import Deck, Hand, captions
+from generator.demo.drawing import draw
+from generator.demo.staging import Stage
+from generator.demo.tokens import LENGTH, train_tokenizer
+from generator.demo.whole_clip import decode_whole, encode_whole, run_whole
+
+START = time.monotonic()
+
+
+def say(text: str) -> None:
+    print(f"{time.monotonic() - START:6.1f} s  {text}", flush=True)
+
+
+class Clock:
+    """A share of the wall clock: how far along we are, and whether it is over."""
+
+    def __init__(self, until: float) -> None:
+        self._begin, self._end = time.monotonic() - START, until
+
+    @property
+    def progress(self) -> float:
+        """0 at the start, 1 at the end."""
+        return min(1.0, (time.monotonic() - START - self._begin) / max(self._end - self._begin, 1e-6))
+
+
+class Average:
+    """A running average of weights, which samples far better than the last step's."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._live = list(model.state_dict().values())
+        self._decay, self._steps = decay, 0
+        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def follow(self) -> None:
+        self._steps += 1
+        # Early on the average forgets faster, or it would be mostly noise from the start.
+        weight = 1 - min(self._decay, self._steps / (self._steps + 10))
+        torch._foreach_lerp_(list(self.weights.values()), self._live, weight)
+
+
+class Descent:
+    """AdamW with warm-up over steps, cosine decay over the wall clock, clipped gradients and averaged weights."""
+
+    def __init__(self, models: list[nn.Module], peak: float, decay: float, clock: Clock, hold: bool = False) -> None:
+        self._weights = [p for model in models for p in model.parameters()]
+        fused = self._weights[0].is_cuda
+        self._adam = torch.optim.AdamW(self._weights, lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
+        self._peak, self._clock, self._hold = peak, clock, hold
+        self.averages = [Average(model, decay) for model in models]
+        self.steps = 0
+
+    def step(self, loss: Tensor) -> None:
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
+        for group in self._adam.param_groups:
+            group["lr"] = self._rate()
+        self._adam.step()
+        self._adam.zero_grad(set_to_none=True)
+        self.steps += 1
+        for average in self.averages:
+            average.follow()
+
+    def _rate(self) -> float:
+        warm = min(1.0, (self.steps + 1) / 150)
+        fall = 1.0 if self._hold else 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self._clock.progress))
+        return self._peak * warm * fall
+
+
+class Studio:
+    """Draws clips of dealt scenes on the training device."""
+
+    def __init__(self, deck: Deck, device: torch.device, seed: int) -> None:
+        self._hands, self.device = iter(deck), device
+        self._generator = torch.Generator(device).manual_seed(seed)
+
+    def hand(self) -> Hand:
+        return next(self._hands)
+
+    def draw(self, stage: Stage, rows: slice) -> Tensor:
+        """[batch, 3, 17, 128, 128] in -1..1."""
+        part = Stage(stage.track[rows], stage.shape[rows], stage.colour[rows], stage.background[rows])
+        return draw(part, self._generator, self.device) * 2 - 1
+
+    def clips(self, batch: int) -> Iterator[Tensor]:
+        while True:
+            stage = self.hand().stage
+            for start in range(0, len(stage.shape) - batch + 1, batch):
+                yield self.draw(stage, slice(start, start + batch))
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=True)
+
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def compiled(function: Callable[P, T], device: torch.device) -> Callable[P, T]:
+    return torch.compile(function, dynamic=False) if device.type == "cuda" else function
+
+
+def channels_last(model: nn.Module) -> None:
+    """The layout in which tensor cores convolve. One weight at a time: the VAE has 4-d and 5-d ones."""
+    for weight in model.parameters():
+        if weight.dim() in (4, 5):
+            weight.data = weight.data.to(memory_format=torch.channels_last if weight.dim() == 4 else torch.channels_last_3d)
+
+
+# --- the VAE --------------------------------------------------------------------------------------------------------
+
+
+def train_vae(studio: Studio, clock: Clock, batch: int, steps: int) -> AutoencoderKLWan:
+    """Reconstruction in absolute and squared error, with just enough KL to keep the latents in bounds."""
+    vae = run_whole(parts.vae()).to(studio.device)
+    if studio.device.type == "cuda":
+        channels_last(vae)
+    descent = Descent([vae], 1e-3, 0.998, clock)
+
+    def loss_of(clip: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_variance = encode_whole(vae, clip)
+        error = decode_whole(vae, mean + noise * (0.5 * log_variance).exp()).float() - clip
+        kl = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float()).mean()
+        squared = (error**2).mean()
+        return error.abs().mean() + 4.0 * squared + 1e-4 * kl, squared
+
+    fast = compiled(loss_of, studio.device)
+    for clip in studio.clips(batch):
+        noise = torch.randn(batch, parts.LATENT_CHANNELS, 5, *(side // 8 for side in clip.shape[-2:]), device=clip.device)
+        with autocast(studio.device):
+            loss, squared = fast(clip, noise)
+        descent.step(loss)
+        if descent.steps % 200 == 1 or descent.steps == steps:
+            say(f"vae step {descent.steps}: loss {loss.item():.4f}, {decibels(squared.item()):.2f} dB")
+        if clock.progress >= 1 or descent.steps == steps:
+            break
+    vae.load_state_dict(descent.averages[0].weights)
+    return vae.eval().requires_grad_(False)
+
+
+def decibels(squared_error: float) -> float:
+    """PSNR of pixels in -1..1."""
+    return 10 * math.log10(4 / max(squared_error, 1e-12))
+
+
+@torch.no_grad()
+def reconstruction(vae: AutoencoderKLWan, studio: Studio, count: int) -> float:
+    """Mean over fresh clips of the PSNR of their reconstruction, in float32."""
+    clips, scores = studio.clips(8), []
+    while len(scores) < count:
+        clip = next(clips)
+        again = decode_whole(vae, encode_whole(vae, clip)[0]).clamp(-1, 1)
+        scores += [decibels(e) for e in ((again - clip) ** 2).mean(dim=(1, 2, 3, 4)).tolist()]
+    return sum(scores) / len(scores)
+
+
+@torch.no_grad()
+def measure_latents(vae: AutoencoderKLWan, studio: Studio, count: int) -> None:
+    """Write the mean and deviation of each latent channel into the VAE's configuration."""
+    clips = studio.clips(8)
+    latents = torch.cat([encode_whole(vae, next(clips))[0].float() for _ in range(max(1, count // 8))])
+    mean, deviation = latents.mean(dim=(0, 2, 3, 4)), latents.std(dim=(0, 2, 3, 4))
+    vae.register_to_config(latents_mean=mean.tolist(), latents_std=deviation.tolist())
+
+
+# --- latents with captions ------------------------------------------------------------------------------------------
+
+
+class Pool:
+    """Encoded scenes with their tokenised captions, on the training device; it grows while training goes on."""
+
+    def __init__(self, vae: AutoencoderKLWan, studio: Studio, size: int) -> None:
+        self._studio, self._size, self.count = studio, size, 0
+        shift, scale = (
+            torch.tensor(v, device=studio.device).view(1, -1, 1, 1, 1) for v in (vae.config.latents_mean, vae.config.latents_std)
+        )
+
+        def encode(clip: Tensor) -> Tensor:
+            return (encode_whole(vae, clip)[0] - shift) / scale
+
+        self._encode = compiled(encode, studio.device)
+        self._latents: Tensor | None = None
+        self._tokens: Tensor | None = None
+
+    @torch.no_grad()
+    def grow(self, batch: int = 64) -> None:
+        """Add one hand, over the oldest once the pool is full."""
+        hand = self._studio.hand()
+        with autocast(self._studio.device):
+            rows = [slice(i, i + batch) for i in range(0, len(hand.tokens), batch)]
+            latents = torch.cat([self._encode(self._studio.draw(hand.stage, r)).bfloat16() for r in rows])
+        tokens = torch.from_numpy(hand.tokens).to(self._studio.device)
+        if self._latents is None or self._tokens is None:
+            self._latents = latents.new_empty(self._size, *latents.shape[1:])
+            self._tokens = tokens.new_empty(self._size, *tokens.shape[1:])
+        at = self.count % self._size
+        self._latents[at : at + len(latents)] = latents
+        self._tokens[at : at + len(tokens)] = tokens
+        self.count += len(latents)
+
+    def batch(self, size: int) -> tuple[Tensor, Tensor]:
+        """Latents [size, 16, 5, 16, 16] and token ids [size, LENGTH] of one of their captions."""
+        assert self._latents is not None and self._tokens is not None
+        rows = torch.randint(min(self.count, self._size), (size,), device=self._studio.device)
+        which = torch.randint(self._tokens.shape[1], (size,), device=self._studio.device)
+        return self._latents[rows].float(), self._tokens[rows, which].long()
+
+
+# --- text encoder and transformer -----------------------------------------------------------------------------------
+
+
+def train_flow(
+    text: UMT5EncoderModel,
+    denoiser: WanTransformer3DModel,
+    pool: Pool,
+    clock: Clock,
+    options: argparse.Namespace,
+    device: torch.device,
+) -> None:
+    """Flow matching; one caption in ten is the empty prompt, so that guidance has something to push away from."""
+    text.to(device).train()
+    denoiser.to(device).train()
+    if device.type == "cuda":
+        text.compile(dynamic=False)
+        denoiser.compile_repeated_blocks(dynamic=False)
+    descent = Descent([text, denoiser], options.rate, 0.9995, clock, options.hold)
+    total = torch.zeros((), device=device)
+    while clock.progress < 1 and descent.steps != options.steps:
+        latents, tokens = pool.batch(options.batch)
+        with autocast(device):
+            loss = flow_loss(text, denoiser, latents, tokens)
+        descent.step(loss)
+        total += loss.detach()
+        if descent.steps % options.grow_every == 0:
+            pool.grow()
+        if descent.steps % 500 == 0 or descent.steps == 1:
+            say(f"flow step {descent.steps}: loss {total.item() / min(descent.steps, 500):.4f}, {pool.count} scenes")
+            total.zero_()
+    for model, average in zip((text, denoiser), descent.averages, strict=True):
+        model.load_state_dict(average.weights)
+    say(f"flow ended after {descent.steps} steps on {pool.count} scenes")
+
+
+def flow_loss(text: UMT5EncoderModel, denoiser: WanTransformer3DModel, latents: Tensor, tokens: Tensor) -> Tensor:
+    """Mean squared error of the velocity `noise - latent` at noise levels as the sampler visits them (shift 3)."""
+    batch = len(latents)
+    empty = torch.zeros_like(tokens)
+    empty[:, 0] = 1  # The end token alone: how the pipeline encodes "".
+    tokens = torch.where(torch.rand(batch, 1, device=tokens.device) < 0.1, empty, tokens)
+    mask = tokens != 0
+    # As in WanPipeline: the encoder sees the mask, the transformer sees zeros after the last token.
+    words = text(input_ids=tokens, attention_mask=mask.long()).last_hidden_state * mask[:, :, None]
+    level = torch.sigmoid(torch.randn(batch, device=latents.device))
+    level = (3 * level / (1 + 2 * level))[:, None, None, None, None]
+    noise = torch.randn_like(latents)
+    noisy = (1 - level) * latents + level * noise
+    # One timestep a clip equals the pipeline's one a token when all are the same, and costs far less.
+    guess = denoiser(noisy, level.flatten() * 1000, words, return_dict=False)[0]
+    return F.mse_loss(guess.float(), noise - latents)
+
+
+# --- the whole ------------------------------------------------------------------------------------------------------
+
+
+def load(folder: Path) -> tuple[T5Tokenizer, UMT5EncoderModel, WanTransformer3DModel, AutoencoderKLWan]:
+    pipeline = WanPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    return pipeline.tokenizer, pipeline.text_encoder, pipeline.transformer, pipeline.vae
+
+
+def save(out: Path, tokenizer: T5Tokenizer, text: nn.Module, denoiser: nn.Module, vae: AutoencoderKLWan) -> None:
+    fresh = (parts.text_encoder(len(tokenizer)), parts.transformer(), parts.vae())
+    for model, trained in zip(fresh, (text, denoiser, vae), strict=True):
+        parts.plain_copy(trained.state_dict(), model)
+    fresh[2].register_to_config(latents_mean=vae.config.latents_mean, latents_std=vae.config.latents_std)
+    parts.save(out, tokenizer, *fresh)
+
+
+def main() -> None:
+    options = arguments()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.manual_seed(options.seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    torch.backends.cudnn.benchmark = True
+    torch._dynamo.config.suppress_errors = True  # A graph that will not compile runs as it is.
+    if options.resume:
+        tokenizer, text, denoiser, vae = load(options.resume)
+    else:
+        tokenizer = train_tokenizer(captions(options.captions, options.seed))
+        text, denoiser = parts.text_encoder(len(tokenizer)), parts.transformer()
+    say(f"{device}: {torch.cuda.get_device_name() if device.type == 'cuda' else ''}; {len(tokenizer)} pieces")
+
+    deck = Deck(tokenizer, options.seed, options.workers, options.ahead, options.hand)
+    studio = Studio(deck, device, options.seed)
+    if options.resume:
+        vae = run_whole(vae).to(device).eval().requires_grad_(False)
+    else:
+        vae = train_vae(studio, Clock(60 * options.vae_minutes), options.vae_batch, options.steps)
+        measure_latents(vae, studio, options.measured)
+    say(f"vae reconstructs at {reconstruction(vae, studio, options.measured // 8):.2f} dB")
+    save(options.out, tokenizer, text, denoiser, vae)
+
+    pool = Pool(vae, studio, options.pool)
+    for _ in range(options.first_hands):
+        pool.grow()
+    say(f"pool of {pool.count} scenes")
+    train_flow(text, denoiser, pool, Clock(60 * options.minutes), options, device)
+    save(options.out, tokenizer, text, denoiser, vae)
+    deck.close()
+    say(f"saved {options.out}")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--resume", type=Path, help="go on from this folder; its VAE and tokenizer stay as they are")
+    parser.add_argument("--minutes", type=float, required=True, help="of wall clock in all, saving excluded")
+    parser.add_argument("--vae-minutes", type=float, default=5.0, help="of these, for the VAE")
+    parser.add_argument("--hold", action="store_true", help="do not let the rate fall")
+    parser.add_argument("--seed", type=int, default=0, help="use another one to go on with, for other scenes")
+    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--rate", type=float, default=8e-4)
+    parser.add_argument("--vae-batch", type=int, default=24)
+    parser.add_argument("--pool", type=int, default=120 * 1024, help="scenes kept encoded")
+    parser.add_argument("--hand", type=int, default=1024, help="scenes that a worker makes at a time")
+    parser.add_argument("--first-hands", type=int, default=20, help="hands of scenes encoded before training")
+    parser.add_argument("--grow-every", type=int, default=250, help="steps between further hands")
+    parser.add_argument("--captions", type=int, default=20_000, help="for the tokenizer")
+    parser.add_argument("--measured", type=int, default=1024, help="clips that latent statistics are taken from")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 3))
+    parser.add_argument("--ahead", type=int, default=60, help="hands that the workers may run ahead")
+    parser.add_argument("--steps", type=int, default=-1, help="stop each stage after so many steps, for a dry run")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

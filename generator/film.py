@@ -1,0 +1,232 @@
+"""Door to PyAV and Pillow: frames to a film, and a film to the facts and pictures about it.
+
+A film is H.264 in MP4, yuv420p, index in front (faststart), every frame shown for exactly one frame's time. Equal frames
+give equal bytes on one machine. The thumbnail is WebP and the spritesheet JPEG: every browser shows both, and they are
+what clients of the OpenAI Videos API save them as.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cache.errors import RenderFailed
+
+Frames = npt.NDArray[np.uint8]
+Picture = npt.NDArray[np.uint8]
+
+VIDEO_TYPE, THUMBNAIL_TYPE, SPRITESHEET_TYPE, LATENT_TYPE = "video/mp4", "image/webp", "image/jpeg", "application/octet-stream"
+
+_CELLS = 16  # frames on the spritesheet, at most
+_CELL_SIDE = 320  # pixels, the longer side of one of them
+_BT709 = 1  # the code of primaries, transfer curve and matrix in H.264 and in FFmpeg alike
+_LIMITED = 1  # FFmpeg's code of the range 16 to 235
+# x264 writes its thread count into the film and cuts frames by it: a fixed count keeps equal renders equal bytes.
+_THREADS = 2
+
+
+@dataclass(frozen=True)
+class FilmFiles:
+    """Files in the folder that was given; whoever gave it removes them. `seconds` is the film's true length."""
+
+    video: Path
+    thumbnail: Path
+    spritesheet: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a file really holds, every frame decoded. `duration` is in seconds, as its video track says."""
+
+    width: int
+    height: int
+    frames: int
+    fps: float
+    codec: str
+    pix_fmt: str
+    duration: float
+    faststart: bool
+
+
+async def encode(frames: Frames, fps: int, folder: Path) -> FilmFiles:
+    """`frames` is (F, H, W, 3) RGB with even height and width; ValueError for anything else."""
+    return await asyncio.to_thread(_encode, frames, fps, folder)
+
+
+async def adopt(video: Path, folder: Path) -> FilmFiles:
+    """A finished film from elsewhere, with pictures of our own; its streams are kept as they are, only the index is moved
+    to the front where it is not there yet. RenderFailed if it cannot be decoded.
+    """
+    return await asyncio.to_thread(_adopt, video, folder)
+
+
+async def probe(path: Path) -> Probe:
+    """Decodes every frame; RenderFailed ("invalid_film") where that does not work or there is no picture."""
+    return await asyncio.to_thread(_probe, path)
+
+
+def _encode(frames: Frames, fps: int, folder: Path) -> FilmFiles:
+    _check(frames, fps)
+    video = _named(folder, "mp4")
+    _write_film(frames, fps, video)
+    return _with_pictures(video, frames[len(frames) // 2], [frames[at] for at in _spread(len(frames))], len(frames) / fps, folder)
+
+
+def _check(frames: Frames, fps: int) -> None:
+    if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or not len(frames):
+        raise ValueError(f"frames are (F, H, W, 3) uint8, not {frames.shape} {frames.dtype}")
+    if frames.shape[1] % 2 or frames.shape[2] % 2:
+        raise ValueError(f"yuv420p needs even sides, not {frames.shape[2]}x{frames.shape[1]}")
+    if fps < 1:
+        raise ValueError(f"no frame rate: {fps}")
+
+
+def _write_film(frames: Frames, fps: int, path: Path) -> None:
+    import av  # noqa: PLC0415  # 70 MB of codecs that a process which makes no film never loads
+
+    with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
+        stream: Any = container.add_stream("libx264", rate=fps, options={"preset": "veryfast", "crf": "18"})
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
+        stream.gop_size = 2 * fps  # a player that seeks decodes two seconds at most
+        coder = stream.codec_context
+        coder.time_base, coder.thread_count = Fraction(1, fps), _THREADS
+        # Said and meant: untagged, players guess the matrix from the size and tint small films.
+        coder.colorspace = coder.color_primaries = coder.color_trc = _BT709
+        coder.color_range = _LIMITED
+        for at, picture in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED)
+            frame.pts, frame.time_base, frame.duration = at, Fraction(1, fps), 1
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+def _adopt(video: Path, folder: Path) -> FilmFiles:
+    facts = _probe(video)
+    middle, wanted = facts.frames // 2, set(_spread(facts.frames))
+    thumbnail: Picture | None = None
+    cells = []
+    for at, picture in enumerate(_pictures(video)):
+        if at == middle:
+            thumbnail = picture
+        if at in wanted:
+            cells.append(picture)
+    if thumbnail is None:
+        raise _invalid(video, "it changed while it was read")
+    ours = _named(folder, "mp4")
+    if facts.faststart:
+        ours.write_bytes(video.read_bytes())
+    else:
+        _move_index(video, ours)
+    return _with_pictures(ours, thumbnail, cells, facts.duration, folder)
+
+
+def _move_index(video: Path, path: Path) -> None:
+    import av  # noqa: PLC0415  # as above
+
+    with _film_errors(video), av.open(str(video)) as old, av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as new:
+        source = old.streams.video[0]
+        stream = new.add_stream_from_template(source)
+        for packet in old.demux(source):
+            if packet.dts is not None:  # the empty packet that flushes
+                packet.stream = stream
+                new.mux(packet)
+
+
+def _with_pictures(video: Path, thumbnail: Picture, cells: Sequence[Picture], seconds: float, folder: Path) -> FilmFiles:
+    from PIL import Image  # noqa: PLC0415  # as PyAV
+
+    still, sheet = _named(folder, "webp"), _named(folder, "jpg")
+    Image.fromarray(thumbnail).save(still, "WEBP", quality=80)
+    height, width = cells[0].shape[:2]
+    shrink = min(1.0, _CELL_SIDE / max(width, height))
+    width, height = max(1, round(width * shrink)), max(1, round(height * shrink))
+    columns = math.ceil(math.sqrt(len(cells)))
+    contact = Image.new("RGB", (columns * width, math.ceil(len(cells) / columns) * height))
+    for at, cell in enumerate(cells):
+        small = Image.fromarray(cell).resize((width, height), Image.Resampling.LANCZOS)
+        contact.paste(small, (at % columns * width, at // columns * height))
+    contact.save(sheet, "JPEG", quality=85)
+    return FilmFiles(video, still, sheet, seconds)
+
+
+def _spread(frames: int) -> list[int]:
+    """Frame numbers for the spritesheet, first and last included, evenly apart."""
+    count = min(frames, _CELLS)
+    return [round(at * (frames - 1) / max(1, count - 1)) for at in range(count)]
+
+
+def _probe(path: Path) -> Probe:
+    import av  # noqa: PLC0415  # as above
+
+    with _film_errors(path), av.open(str(path)) as container:
+        if not container.streams.video:
+            raise _invalid(path, "it has no picture")
+        stream: Any = container.streams.video[0]
+        coder = stream.codec_context
+        frames = sum(1 for _ in container.decode(stream))
+        if not frames or stream.average_rate is None:
+            raise _invalid(path, "it has no frames")
+        duration = float(stream.duration * stream.time_base) if stream.duration else frames / float(stream.average_rate)
+        return Probe(
+            width=coder.width,
+            height=coder.height,
+            frames=frames,
+            fps=float(stream.average_rate),
+            codec=coder.name,
+            pix_fmt=coder.pix_fmt,
+            duration=duration,
+            faststart=_index_in_front(path),
+        )
+
+
+def _pictures(path: Path) -> Iterator[Picture]:
+    import av  # noqa: PLC0415  # as above
+
+    with _film_errors(path), av.open(str(path)) as container:
+        for frame in container.decode(container.streams.video[0]):
+            yield frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+
+
+def _index_in_front(path: Path) -> bool:
+    """Whether the MP4's `moov` box comes before its `mdat`; False for a file that is no MP4."""
+    with path.open("rb") as file:
+        while len(head := file.read(8)) == 8:
+            size, kind = int.from_bytes(head[:4], "big"), head[4:]
+            if kind in {b"moov", b"mdat"}:
+                return kind == b"moov"
+            if size == 1:
+                size = int.from_bytes(file.read(8), "big") - 8
+            if size < 8:
+                return False
+            file.seek(size - 8, 1)
+    return False
+
+
+@contextmanager
+def _film_errors(path: Path) -> Iterator[None]:
+    import av  # noqa: PLC0415  # as above
+
+    try:
+        yield
+    except (av.FFmpegError, ValueError, EOFError) as error:
+        raise _invalid(path, str(error)) from error
+
+
+def _invalid(path: Path, fact: str) -> RenderFailed:
+    return RenderFailed(f"{path.name} is no film that can be shown: {fact}", "invalid_film")
+
+
+def _named(folder: Path, extension: str) -> Path:
+    return folder / f"{secrets.token_hex(8)}.{extension}"

@@ -1,0 +1,99 @@
+"""How requests part from their jobs: a client withdraws, or the job ends without a clip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, case, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cache.storage.rows import next_sequence
+from cache.storage.tables import now, requests
+from generator.job import Move
+from generator.queue_rows import moved
+
+WAITING = and_(
+    requests.c.clip_id.is_(None), requests.c.error_code.is_(None), requests.c.cancelled_at.is_(None), requests.c.deleted_at.is_(None)
+)  # fmt: skip
+CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """`changed`: the request still waited, or was not deleted yet. `stop`: nobody is left, its job was cancelled now."""
+
+    changed: bool
+    job_id: str | None = None
+    stop: bool = False
+
+
+async def withdraw(connection: AsyncConnection, request_id: str, *, deleted: bool = False) -> Withdrawn:
+    """Takes one request out, and with the last one its job. `deleted` also hides a request that has its answer already."""
+    # First the number, as every move does: a finish that runs now is either done before us or begins after us.
+    await next_sequence(connection)
+    job_id = (await connection.execute(select(requests.c.job_id).where(requests.c.id == request_id))).scalar_one_or_none()
+    waited = (
+        await connection.execute(
+            update(requests)
+            .where(requests.c.id == request_id, WAITING)
+            .values(error_code=CANCELLED, error_message="cancelled by the client", cancelled_at=now())
+        )
+    ).rowcount
+    changed = bool(waited)
+    if deleted:
+        gone = update(requests).where(requests.c.id == request_id, requests.c.deleted_at.is_(None)).values(deleted_at=now())
+        changed = bool((await connection.execute(gone)).rowcount)
+    if job_id is None or not waited or await wanted(connection, job_id):
+        return Withdrawn(changed, job_id)
+    return Withdrawn(changed, job_id, await moved(connection, job_id, Move.CANCEL, error_code=CANCELLED))
+
+
+async def wanted(connection: AsyncConnection, job_id: str) -> bool:
+    query = select(func.count()).select_from(requests).where(requests.c.job_id == job_id, WAITING)
+    return bool((await connection.execute(query)).scalar_one())
+
+
+async def answer_all(connection: AsyncConnection, job_id: str, clip_id: str, gpu_seconds: float) -> None:
+    """Everyone who still waits for this job holds its clip. Those who joined saved a render; who began it did not."""
+    saved = case((requests.c.verdict == "joined", gpu_seconds), else_=0.0)
+    done = update(requests).where(requests.c.job_id == job_id, WAITING)
+    await connection.execute(done.values(clip_id=clip_id, completed_at=now(), gpu_seconds_saved=saved))
+
+
+async def fail_all(connection: AsyncConnection, job_id: str, code: str, message: str) -> list[str]:
+    """Those who asked for this very film fail with it. Who joined by nearness asked for another film, which has not
+    been tried: it is set free (job_id NULL, still open), found by the sweep even after a crash, and becomes its own
+    miss. Returns those set free.
+    """
+    near = and_(requests.c.verdict == "joined", requests.c.similarity.is_not(None))
+    free = update(requests).where(requests.c.job_id == job_id, WAITING, near).values(job_id=None).returning(requests.c.id)
+    freed = list((await connection.scalars(free)).all())
+    failed = update(requests).where(requests.c.job_id == job_id, WAITING)
+    await connection.execute(failed.values(error_code=code, error_message=message))
+    return freed
+
+
+def _orphaned(request_id: str) -> ColumnElement[bool]:
+    return and_(requests.c.id == request_id, requests.c.job_id.is_(None), WAITING)
+
+
+async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
+    """Open requests that wait for no job, oldest first."""
+    query = select(requests.c.id).where(requests.c.job_id.is_(None), WAITING).order_by(requests.c.id).limit(limit)
+    return list((await connection.scalars(query)).all())
+
+
+async def adopt(connection: AsyncConnection, request_id: str, job_id: str, *, joined: bool) -> bool:
+    """The orphan now waits for a job of its own film, in the transaction that submitted it; False: it no longer waits.
+
+    From here on it is an exact claim (no similarity), so that a second failure ends it.
+    """
+    claim = {"verdict": "joined" if joined else "miss", "similarity": None, "confidence": None, "job_id": job_id}
+    return bool((await connection.execute(update(requests).where(_orphaned(request_id)).values(**claim))).rowcount)
+
+
+async def adopt_clip(connection: AsyncConnection, request_id: str, clip_id: str, gpu_seconds: float) -> bool:
+    """As `adopt`, where the film was made in the meantime."""
+    claim = {"verdict": "exact", "similarity": None, "confidence": None, "clip_id": clip_id, "completed_at": now()}
+    change = update(requests).where(_orphaned(request_id)).values(gpu_seconds_saved=gpu_seconds, **claim)
+    return bool((await connection.execute(change)).rowcount)

@@ -1,0 +1,227 @@
+"""The HTTP edge over an answer that keeps everything in a dictionary: enough to see what reaches a client."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx
+from litestar import Litestar
+
+from cache.catalog import DEMO, Ask, ServedModel, resolve
+from cache.clip import KINDS, Clip, ObjectKind, StoredObject
+from cache.errors import ClipGone, NotFound, NotReady, ObjectCorrupt, RepriseError
+from cache.ids import new_id
+from cache.request import Request
+from cache.storage.objects import CHUNK, Name
+from gateway.access import LOCAL, Caller, OpenAccess
+from gateway.ask import Answered, Order, VideoAsk
+from gateway.byte_cache import ByteCache
+from gateway.health import Health, Part
+from gateway.media import Media
+from gateway.models import Models
+from gateway.problems import HANDLERS
+from gateway.reply import add_request_id
+from gateway.videos import Videos
+from generator.job import Job, Priority, State
+
+MODEL = ServedModel(DEMO, "0123abc", "pipeline")
+MODELS = Models([MODEL], {"sora-2": DEMO.name})
+RECIPE = resolve(MODEL, Ask())
+TYPES = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/webp", "latent": "application/octet-stream"}
+
+
+class MemoryObjects:
+    """The object store's port over a dictionary. What is set in `broken` is missing or wrong on disk."""
+
+    def __init__(self) -> None:
+        self.bodies: dict[str, bytes] = {}
+        self.broken: set[str] = set()
+        self.reads: list[str] = []
+
+    async def put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
+        assert isinstance(body, bytes)
+        digest = hashlib.sha256(body).hexdigest()
+        name = f"clips/{clip_id}/{digest}.{kind}"
+        self.bodies[name] = body
+        return StoredObject(kind, name, digest, len(body), content_type)
+
+    async def read(self, stored: StoredObject) -> bytes:
+        self.reads.append(stored.name)
+        if stored.name in self.broken:
+            raise ObjectCorrupt("these bytes are not the ones that were stored")
+        return self.bodies[stored.name]
+
+    async def open(self, stored: StoredObject, start: int, length: int) -> AsyncIterator[bytes]:
+        body = (await self.read(stored))[start : start + length]
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for at in range(0, length, CHUNK):
+                yield body[at : at + CHUNK]
+
+        return pieces()
+
+    async def verify(self, stored: StoredObject) -> None:
+        raise NotImplementedError
+
+    async def delete(self, name: str) -> None:
+        self.bodies.pop(name, None)
+
+    async def names(self, prefix: str) -> AsyncIterator[Name]:
+        for name in self.bodies:
+            yield name, len(self.bodies[name]), 0.0
+
+    async def free_bytes(self) -> int | None:
+        return None
+
+    async def check(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+def job_of(ask: VideoAsk, **changes: object) -> Job:
+    fields: dict[str, object] = {
+        "id": new_id("job"),
+        "tenant": ask.caller.tenant,
+        "scope": f"tenant:{ask.caller.tenant}",
+        "variant_key": "v",
+        "film_key": "f",
+        "prompt": ask.prompt.text,
+        "recipe": ask.recipe,
+        "seed": 7,
+        "take": 0,
+        "priority": ask.priority,
+        "state": State.QUEUED,
+        "attempt": 0,
+        "progress": 0,
+        "stage": "queue",
+        "created_at": time.time(),
+    }
+    return Job(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+class MemoryAnswer:
+    """Everything is a hit, unless the prompt begins with "miss". `raises` is what the next call fails with."""
+
+    def __init__(self, objects: MemoryObjects) -> None:
+        self.objects = objects
+        self.videos: dict[str, Answered] = {}
+        self.asks: list[VideoAsk] = []
+        self.raises: RepriseError | Exception | None = None
+        self.broke: list[str] = []
+        self.downloads: list[str] = []
+        self.erases = False
+        self.told: list[tuple[str, bool]] = []
+
+    def _fail(self) -> None:
+        if self.raises is not None:
+            raise self.raises
+
+    async def create(self, ask: VideoAsk) -> Answered:
+        self._fail()
+        self.asks.append(ask)
+        answered = await self._miss(ask) if ask.prompt.normal.startswith("miss") else await self._hit(ask)
+        self.videos[answered.request.id] = answered
+        return answered
+
+    async def _hit(self, ask: VideoAsk) -> Answered:
+        now, clip_id = time.time(), new_id("clip")
+        stored = {kind: await self.objects.put(clip_id, kind, f"{kind} of {clip_id}".encode() * 100, TYPES[kind]) for kind in KINDS}
+        clip = Clip(
+            clip_id, ask.caller.tenant, "s", "v", "f", ask.prompt.text, ask.recipe, 7, 0, "live", 1, now - 532.6, None, 6.2, stored
+        )  # fmt: skip
+        return Answered(replace(request_of(ask), verdict="exact", clip_id=clip.id, completed_at=now, gpu_seconds_saved=6.2), clip)
+
+    async def _miss(self, ask: VideoAsk) -> Answered:
+        job = job_of(ask)
+        return Answered(replace(request_of(ask), job_id=job.id), job=job, queue_position=1, eta_ms=9000)
+
+    def of(self, caller: Caller, video_id: str) -> Answered:
+        self._fail()
+        answered = self.videos.get(video_id)
+        if answered is None or answered.request.tenant != caller.tenant:
+            raise NotFound(f"no video has the id {video_id!r}", "video_id")
+        return answered
+
+    async def retrieve(self, caller: Caller, video_id: str) -> Answered:
+        return self.of(caller, video_id)
+
+    async def page(self, caller: Caller, after: str | None, limit: int, order: Order) -> tuple[list[Answered], bool]:
+        self._fail()
+        ids = sorted(
+            (one for one in self.videos if after is None or (one < after if order == "desc" else one > after)), reverse=order == "desc"
+        )
+        return [self.videos[one] for one in ids[:limit]], len(ids) > limit
+
+    async def delete(self, caller: Caller, video_id: str, erase: bool) -> None:
+        self.of(caller, video_id)
+        del self.videos[video_id]
+
+    async def cancel(self, caller: Caller, video_id: str) -> Answered:
+        answered = self.of(caller, video_id)
+        request = replace(answered.request, error_code="cancelled", error_message="cancelled by the client")
+        self.videos[video_id] = replace(answered, request=request, job=None)
+        return self.videos[video_id]
+
+    async def feedback(self, caller: Caller, video_id: str, satisfied: bool) -> None:
+        self.of(caller, video_id)
+        self.told.append((video_id, satisfied))
+
+    async def content(self, caller: Caller, video_id: str, kind: ObjectKind) -> tuple[Clip, StoredObject]:
+        answered = self.of(caller, video_id)
+        if answered.request.open:
+            raise NotReady("the clip is still being made", 700)
+        if answered.clip is None:
+            raise ClipGone("this clip was evicted")
+        return answered.clip, answered.clip.objects[kind]
+
+    async def downloaded(self, caller: Caller, video_id: str) -> bool:
+        self.downloads.append(video_id)
+        return self.erases
+
+    async def broken(self, clip: Clip, stored: StoredObject) -> None:
+        self.broke.append(stored.name)
+
+
+def request_of(ask: VideoAsk) -> Request:
+    return Request(
+        new_id("video"), ask.caller.tenant, "s", time.time(), ask.prompt.text, "f", ask.recipe, ask.seed, 0, ask.priority, "miss", ask.tags
+    )  # fmt: skip
+
+
+def ask_of(prompt: str = "a red kite", **changes: object) -> VideoAsk:
+    from cache.prompt import Prompt
+    from gateway.directives import NONE_SAID
+
+    ask = VideoAsk(LOCAL, Prompt.parse(prompt), RECIPE, None, Priority.INTERACTIVE, False, (), NONE_SAID, 0.0, None, "")
+    return replace(ask, **changes)  # type: ignore[arg-type]
+
+
+@dataclass
+class Edge:
+    """The application as create_app mounts it, less everything behind the answer."""
+
+    cache_bytes: int = 1 << 20
+    allowed_hosts: tuple[str, ...] = ()
+    parts: dict[str, Part] = field(default_factory=dict)
+    body_limit: int = 64 * 1024
+
+    def __post_init__(self) -> None:
+        self.objects = MemoryObjects()
+        self.answer = MemoryAnswer(self.objects)
+        self.cache = ByteCache(self.cache_bytes)
+        videos = Videos(self.answer, MODELS, self.cache, body_limit=self.body_limit, wait_limit=60)
+        self.app = Litestar(
+            [*videos.routes(), *Media(self.answer, self.objects, self.cache).routes(), *Health(self.parts).routes()],
+            guards=[OpenAccess(self.allowed_hosts)],
+            before_send=[add_request_id],
+            exception_handlers=HANDLERS,
+            openapi_config=None,
+            logging_config=None,
+        )
+
+    def client(self, url: str = "http://localhost:8000", address: str = "127.0.0.1") -> httpx.AsyncClient:
+        return httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app, client=(address, 4000)), base_url=url)

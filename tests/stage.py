@@ -1,0 +1,215 @@
+"""Everything that makes and keeps clips, put together on one database, with short names for what tests ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from sqlalchemy import Row, select, update
+
+from cache.catalog import DEMO, Ask, ServedModel, resolve
+from cache.clip import Clip
+from cache.errors import RenderFailed, RenderStopped
+from cache.ids import new_id
+from cache.prompt import Prompt
+from cache.request import Request, VerdictWord
+from cache.storage.database import Database
+from cache.storage.folder import FolderObjects
+from cache.storage.objects import Objects
+from cache.storage.requests import Requests
+from cache.storage.rows import read_clips
+from cache.storage.shelf import ClipDraft, Shelf
+from cache.storage.tables import clips, jobs, requests
+from cache.variant import Film, Variant, tenant_scope
+from generator.dispatch import InProcessDispatch
+from generator.leases import Leases, Made, Terms
+from generator.queue import AlreadyMade, Queue, Submitted
+from generator.queue_rows import NewJob
+from generator.renderer import Frames, Order, Progress, Rendered
+from generator.signals import Signals
+from generator.worker import Worker
+
+SERVED = ServedModel(DEMO, "revision-1", "pipeline")
+RECIPE = resolve(SERVED, Ask(seconds=0.5))
+
+
+def film(words: str = "a red ball") -> Film:
+    return Film(tenant_scope("local"), Prompt.parse(words), RECIPE)
+
+
+def take(words: str = "a red ball", number: int = 0) -> Variant:
+    return Variant(film(words), take=number)
+
+
+def seeded(words: str = "a red ball", seed: int = 7) -> Variant:
+    return Variant(film(words), pinned_seed=seed)
+
+
+def new_job(variant: Variant, **more: Any) -> NewJob:
+    return NewJob("local", variant, **more)
+
+
+def draft(variant: Variant, **more: Any) -> ClipDraft:
+    made = ClipDraft(
+        id=new_id("clip"),
+        tenant="local",
+        scope=variant.film.scope,
+        variant_key=variant.key,
+        film_key=variant.film.key,
+        prompt=variant.film.prompt.text,
+        recipe=variant.film.recipe,
+        seed=variant.seed,
+        take=variant.take,
+        gpu_seconds=2.5,
+        objects=(),
+    )
+    return replace(made, **more)
+
+
+@dataclass
+class Stage:
+    database: Database
+    objects: Objects
+    shelf: Shelf
+    queue: Queue
+    leases: Leases
+    dispatch: InProcessDispatch
+    signals: Signals
+    asked: Requests
+
+    async def ask(self, variant: Variant, verdict: VerdictWord = "miss", **more: Any) -> tuple[str, Submitted | AlreadyMade]:
+        """One client's request and the job it submits or joins, as the gateway commits them."""
+        new = new_job(variant, **more)
+        async with self.database.write() as connection:
+            found = await self.queue.submit(connection, new)
+            claim = {"clip_id": found.clip_id} if isinstance(found, AlreadyMade) else {"job_id": found.job_id}
+            if isinstance(found, Submitted) and found.joined:
+                verdict = "joined"
+            request = await self.insert(connection, variant, verdict, priority=new.priority.value, **claim)
+        self.dispatch.wake()
+        return request, found
+
+    async def job_for(self, variant: Variant, **more: Any) -> str:
+        _, found = await self.ask(variant, **more)
+        assert isinstance(found, Submitted)
+        return found.job_id
+
+    async def join_near(self, variant: Variant, job_id: str) -> str | None:
+        async with self.database.write() as connection:
+            if not await self.queue.join(connection, job_id):
+                return None
+            return await self.insert(connection, variant, "joined", job_id=job_id, similarity=0.97, confidence=0.99)
+
+    async def insert(self, connection: Any, variant: Variant, verdict: VerdictWord, priority: str = "interactive", **more: Any) -> str:
+        request = Request(
+            id=new_id("video"),
+            tenant="local",
+            scope=variant.film.scope,
+            created_at=time.time(),
+            prompt=variant.film.prompt.text,
+            film_key=variant.film.key,
+            recipe=variant.film.recipe,
+            pinned_seed=variant.pinned_seed,
+            take=variant.take,
+            priority=priority,
+            verdict=verdict,
+            **more,
+        )
+        await self.asked.insert(connection, request)
+        return request.id
+
+    async def add(self, made: ClipDraft) -> str:
+        async with self.database.write() as connection:
+            return await self.shelf.add(connection, made)
+
+    async def clip(self, clip_id: str) -> Clip | None:
+        async with self.database.read() as connection:
+            return await self.shelf.by_id(connection, clip_id)
+
+    async def all_clips(self) -> list[Clip]:
+        async with self.database.read() as connection:
+            return await read_clips(connection, clips.c.id.is_not(None))
+
+    async def row(self, table: Literal["jobs", "requests", "clips"], key: str) -> Row[Any]:
+        named = {"jobs": jobs, "requests": requests, "clips": clips}[table]
+        async with self.database.read() as connection:
+            return (await connection.execute(select(named).where(named.c.id == key))).one()
+
+    async def age(self, job_id: str, **seconds: float) -> None:
+        """As if so many seconds had passed since: `lease_until` or `started_at` moves back."""
+        moved = {name: jobs.c[name] - by for name, by in seconds.items()}
+        async with self.database.write() as connection:
+            await connection.execute(update(jobs).where(jobs.c.id == job_id).values(**moved))
+
+    def worker(self, renderer: PredictableRenderer, folder: Path, **more: Any) -> Worker:
+        return Worker(
+            leases=self.leases, dispatch=self.dispatch, signals=self.signals, renderer=renderer, objects=self.objects, folder=folder, **more
+        )
+
+
+def set_stage(database: Database, folder: Path, terms: Terms | None = None, limit: int = 100, objects: Objects | None = None) -> Stage:
+    objects = objects or FolderObjects(folder / "objects", threads=2)
+    shelf, dispatch, signals = Shelf(database, objects), InProcessDispatch(), Signals()
+    leases = Leases(database, shelf, dispatch, signals, terms or Terms())
+    return Stage(database, objects, shelf, Queue(database, dispatch, signals, limit), leases, dispatch, signals, Requests(database))
+
+
+def made(**more: Any) -> Made:
+    return replace(Made(new_id("clip"), (), 2.5), **more)
+
+
+@dataclass
+class PredictableRenderer:
+    """Frames of one colour, drawn from the seed: a film can be told by its seed. Counts what it rendered.
+
+    `steps` seconds apart are the steps; `fault` is raised in the middle of a render, once for each one in the list.
+    """
+
+    steps: int = 4
+    step_seconds: float = 0.005
+    faults: list[BaseException] = field(default_factory=list)
+    rendered: list[Order] = field(default_factory=list)
+    begun: threading.Event = field(default_factory=threading.Event)
+    stopped: int = 0
+    served: ServedModel = SERVED
+    load_faults: list[RenderFailed] = field(default_factory=list)
+    after_render: Callable[[], None] = lambda: None
+
+    async def load(self) -> None:
+        if self.load_faults:
+            raise self.load_faults.pop()
+
+    async def render(self, orders: list[Order], told: Callable[[Progress], None], stop: threading.Event) -> list[Rendered]:
+        return await asyncio.to_thread(self._render, orders, told, stop)
+
+    def _render(self, orders: list[Order], told: Callable[[Progress], None], stop: threading.Event) -> list[Rendered]:
+        self.begun.set()
+        told(Progress("text_encode", 1))
+        for step in range(self.steps):
+            if stop.is_set():
+                self.stopped += 1
+                raise RenderStopped("told to stop")
+            if self.faults and step == self.steps // 2:
+                raise self.faults.pop()
+            time.sleep(self.step_seconds)
+            told(Progress("denoise", 5 + 85 * (step + 1) // self.steps))
+        self.rendered += orders
+        self.after_render()
+        stages = {"text_encode": 1.0, "denoise": 1000 * self.steps * self.step_seconds, "vae_decode": 1.0}
+        latent = b"latent"
+        return [Rendered(frames_of(order), None, latent, stages, 0.5) for order in orders]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def frames_of(order: Order) -> Frames:
+    colour = np.random.default_rng(order.seed).integers(0, 256, 3, dtype=np.uint8)
+    recipe = order.recipe
+    return np.broadcast_to(colour, (recipe.frames, recipe.height, recipe.width, 3)).copy()

@@ -1,0 +1,142 @@
+"""The house rules, as tests: who may import whom, one door per heavy library, small files, plain words, true docs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cache.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parent.parent
+LAYERS = ("gateway", "generator", "cache")  # each may import itself and those to its right
+
+# Training and export scripts run at set-up or by hand; no run-time module may import them.
+SCRIPTS = ("generator/demo/", "cache/matching/export.py", "cache/matching/training/")
+LIGHT = ("generator/demo/world.py", "generator/demo/words.py", "generator/demo/__init__.py")
+
+# Where each heavy library may be imported.
+DOORS: dict[str, tuple[str, ...]] = {
+    "litestar": ("gateway/",),
+    "msgspec": ("gateway/",),
+    "jinja2": ("gateway/",),
+    "click": ("gateway/",),
+    "sqlalchemy": ("cache/storage/", "generator/queue.py", "generator/queue_rows.py", "generator/withdrawal.py", "migrations/"),
+    "alembic": ("migrations/",),
+    "minio": ("cache/storage/objects.py", "cache/storage/s3.py"),
+    "urllib3": ("cache/storage/objects.py", "cache/storage/s3.py"),
+    "faiss": ("cache/matching/index.py",),
+    "onnxruntime": ("cache/matching/onnx_model.py",),
+    "tokenizers": ("cache/matching/onnx_model.py",),
+    "torch": ("generator/pipeline.py",),
+    "diffusers": ("generator/pipeline.py",),
+    "transformers": ("generator/pipeline.py",),
+    "sentence_transformers": (),
+    "av": ("generator/film.py",),
+    "PIL": ("generator/film.py",),
+    "httpx": ("generator/upstream.py", "gateway/cli.py"),
+    "procrastinate": ("generator/procrastinate_dispatch.py",),
+}
+
+LONGER = {"cache/storage/tables.py": 400, "gateway/wire.py": 400}
+FORBIDDEN = re.compile(r"manager|handler|helper|util|common|service|engine|data$|^data|info|item|process|context|wrapper|strategy|factory")
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def is_script(name: str) -> bool:
+    return name.startswith(SCRIPTS) and name not in LIGHT
+
+
+def imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            assert node.module is not None
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def faults(layer: str, path: Path) -> Iterator[str]:
+    name = name_of(path)
+    for module in imported(path):
+        root = module.split(".")[0]
+        if root in LAYERS[: LAYERS.index(layer)]:
+            yield f"{name} imports {module}, which is above it"
+        if root in DOORS and not is_script(name) and not name.startswith(DOORS[root] or ("-",)):
+            yield f"{name} imports {module} past its door"
+        as_path = module.replace(".", "/")
+        if not is_script(name) and as_path.startswith(tuple(script.removesuffix(".py") for script in SCRIPTS)):
+            known = (as_path + ".py", as_path.rsplit("/", 1)[0] + ".py", as_path + "/__init__.py")
+            if not any(light in LIGHT for light in known):
+                yield f"{name} imports the script {module}"
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_imports_point_downwards_and_go_through_the_doors(layer: str) -> None:
+    assert [fault for path in sources(layer) for fault in faults(layer, path)] == []
+
+
+def test_the_rule_finds_planted_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.test_house.ROOT", tmp_path)
+    (tmp_path / "cache").mkdir()
+    planted = tmp_path / "cache" / "bad.py"
+    planted.write_text("import torch\nfrom gateway.app import create_app\nfrom cache.matching.export import main\n")
+    found = " ".join(faults("cache", planted))
+    assert "past its door" in found
+    assert "above it" in found
+    assert "the script" in found
+
+
+def test_files_are_short() -> None:
+    lengths = {name_of(path): len(path.read_text().splitlines()) for path in sources(*LAYERS, "migrations")}
+    limit = {name: LONGER.get(name, 300) for name in lengths}
+    checked = {name for name in lengths if not is_script(name) and "/versions/" not in name}
+    assert {name: lengths[name] for name in checked if lengths[name] > limit[name]} == {}
+
+
+def test_names_are_nouns_of_the_field() -> None:
+    named = []
+    for path in sources(*LAYERS):
+        named += [(name_of(path), path.stem)]
+        named += [(name_of(path), node.name) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef)]
+    assert [(where, name) for where, name in named if FORBIDDEN.search(name.lower())] == []
+
+
+def test_a_gateway_starts_light() -> None:
+    heavy = {"torch", "diffusers", "transformers", "sentence_transformers", "faiss", "onnxruntime", "av", "scipy", "sklearn"}
+    code = f"import sys, gateway.app; print(sorted({heavy!r} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert loaded.strip() == "[]"
+
+
+def test_every_setting_is_documented() -> None:
+    readme = (ROOT / "README.md").read_text()
+    names = {PREFIX + name.upper() for name in Settings.model_fields}
+    assert {name for name in names if f"`{name}`" not in readme} == set()
+    assert {name for name, field in Settings.model_fields.items() if not field.description} == set()
+
+
+def test_every_setting_named_in_the_documents_exists() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    documents = [ROOT / "README.md", ROOT / "compose.yaml", ROOT / "Makefile", *sorted((ROOT / "docs").rglob("*.md"))]
+    named = {word for path in documents if path.exists() for word in re.findall(r"REPRISE_[A-Z_]*[A-Z]", path.read_text())}
+    assert named - known == set()
+
+
+def test_constraints_pin_every_version() -> None:
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*", line)] == []

@@ -1,0 +1,180 @@
+"""Keys, normal form and ids: the same thing has the same key, and nothing else has."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cache.canonical import digest
+from cache.catalog import DEMO, ROWS, WAN_TI2V_5B, Ask, ServedModel, resolve
+from cache.errors import Invalid
+from cache.ids import is_id, new_id
+from cache.prompt import LONGEST, Prompt, normal_form
+from cache.recipe import Recipe
+from cache.variant import Film, Variant, tenant_scope
+
+MODEL = ServedModel(DEMO, "abc123", "pipeline")
+RECIPE = resolve(MODEL, Ask())
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=200)
+scalars = st.one_of(
+    st.text(max_size=20),
+    st.integers(),
+    st.booleans(),
+    st.none(),
+    st.floats(allow_nan=False, allow_infinity=False).map(lambda one: one + 0.0),
+)
+
+
+@given(texts)
+def test_normal_form_is_a_fixed_point(text: str) -> None:
+    assert normal_form(normal_form(text)) == normal_form(text)
+
+
+@given(texts)
+def test_spacing_and_trailing_punctuation_never_matter(text: str) -> None:
+    spaced = "  " + text.replace(" ", " \t ") + " ."
+    assert normal_form(spaced) == normal_form(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("A Red Ball", "a red ball"),
+        ("a  red\nball", "a red ball"),
+        ("a red ball.", "a red ball"),
+        ("a red ball!!!", "a red ball"),
+        ("ａ red ball", "a red ball"),  # full-width letter
+        ("cafe\u0301 at night", "café at night"),
+    ],
+)
+def test_what_does_not_change_the_film(one: str, other: str) -> None:
+    assert normal_form(one) == normal_form(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('a sign that says "Stop"', 'a sign that says "STOP"'),
+        ("a sign that says “Stop”", "a sign that says “STOP”"),
+        ("a red ball", "a blue ball"),
+        ("red, blue", "red blue"),
+        ("no dogs", "dogs"),
+    ],
+)
+def test_what_does_change_it(one: str, other: str) -> None:
+    assert normal_form(one) != normal_form(other)
+
+
+def test_case_folds_around_an_apostrophe() -> None:
+    assert normal_form("The Dog's Bone and the Cat's Toy") == "the dog's bone and the cat's toy"
+
+
+@pytest.mark.parametrize("text", ["", "   ", "...", "\n\t", "a\x00b", "a\ud800b", "x" * (LONGEST + 1)])
+def test_a_prompt_that_is_none(text: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        Prompt.parse(text)
+    assert refused.value.field == "prompt"
+
+
+@given(st.dictionaries(st.text(max_size=8), scalars, max_size=5), st.dictionaries(st.text(max_size=8), scalars, max_size=5))
+def test_digests_agree_only_for_equal_fields(one: dict[str, object], other: dict[str, object]) -> None:
+    same = {key: (type(value), value) for key, value in one.items()} == {key: (type(value), value) for key, value in other.items()}
+    assert (digest(one) == digest(other)) == same
+
+
+def other_value(value: object) -> object:
+    match value:
+        case str():
+            return value + "x"
+        case int():
+            return value + 1
+        case float():
+            return value + 0.5
+    raise AssertionError(f"a recipe field of type {type(value)}")
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Recipe)])
+def test_every_field_of_a_recipe_is_in_its_key(name: str) -> None:
+    changed = Recipe.from_fields(RECIPE.as_fields() | {name: other_value(getattr(RECIPE, name))})
+    assert changed.key != RECIPE.key
+    film = Film(tenant_scope("a"), Prompt("a ball"), RECIPE)
+    assert Film(film.scope, film.prompt, changed).key != film.key
+
+
+@given(texts, texts, st.integers(0, 5), st.integers(0, 5), st.booleans())
+def test_a_variant_key_names_everything(one: str, other: str, first: int, second: int, pinned: bool) -> None:
+    def key(text: str, number: int) -> str:
+        film = Film(tenant_scope("a"), Prompt(text), RECIPE)
+        return (Variant(film, pinned_seed=number) if pinned else Variant(film, take=number)).key
+
+    same = normal_form(one) == normal_form(other) and first == second
+    assert (key(one, first) == key(other, second)) == same
+
+
+@given(texts, st.integers(0, 2**31))
+def test_a_take_and_a_pinned_seed_are_never_the_same_variant(text: str, number: int) -> None:
+    film = Film(tenant_scope("a"), Prompt(text), RECIPE)
+    assert Variant(film, take=number).key != Variant(film, pinned_seed=number).key
+    assert 0 <= Variant(film, take=number).seed < 2**63
+
+
+def test_scopes_part_films() -> None:
+    assert Film(tenant_scope("a"), Prompt("a ball"), RECIPE).key != Film(tenant_scope("b"), Prompt("a ball"), RECIPE).key
+
+
+def test_ids() -> None:
+    made = [new_id("video") for _ in range(100)]
+    assert len(set(made)) == 100
+    assert all(is_id("video", one) for one in made)
+    assert not is_id("clip", made[0])
+    assert not is_id("video", "video_../../etc/passwd")
+    assert not is_id("video", made[0] + "\n")
+
+
+def test_frames_fit_the_vae() -> None:
+    for model in ROWS:
+        for tenths in range(5, int(model.longest_seconds * 10)):
+            assert model.frames(tenths / 10) % 4 == 1
+
+
+def test_defaults_of_the_full_model() -> None:
+    recipe = resolve(ServedModel(WAN_TI2V_5B, "r", "pipeline"), Ask(quality="final"))
+    assert (recipe.width, recipe.height, recipe.frames, recipe.fps, recipe.steps) == (1280, 704, 121, 24, 50)
+    assert (recipe.guidance, recipe.flow_shift) == (5.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("ask", "field"),
+    [
+        (Ask(size="640x480"), "size"),
+        (Ask(size="128X128"), "size"),
+        (Ask(seconds=0), "seconds"),
+        (Ask(seconds=-1), "seconds"),
+        (Ask(seconds=2.01), "seconds"),
+        (Ask(seconds=1e300), "seconds"),
+        (Ask(steps=0), "steps"),
+        (Ask(steps=101), "steps"),
+        (Ask(steps=20, quality="standard"), "steps"),
+        (Ask(guidance=0.5), "guidance_scale"),
+        (Ask(guidance=float("nan")), "guidance_scale"),
+    ],
+)
+def test_settings_out_of_range_are_refused_by_name(ask: Ask, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        resolve(MODEL, ask)
+    assert refused.value.field == field
+
+
+def test_steps_of_a_quality_are_that_quality() -> None:
+    assert resolve(MODEL, Ask(steps=20)).key == resolve(MODEL, Ask()).key
+    assert resolve(MODEL, Ask(steps=21)).quality == "custom"
+
+
+def test_a_stored_recipe_comes_back_or_is_refused() -> None:
+    assert Recipe.from_fields(RECIPE.as_fields()) == RECIPE
+    with pytest.raises(TypeError):
+        Recipe.from_fields({"model": "x"})
