@@ -58,11 +58,13 @@ async def _pieces(receive: Receive, limit: int) -> AsyncIterator[bytes]:
         if message["type"] != "http.request":
             raise Invalid(None, "the connection ended before the body did")
         piece = message.get("body", b"")
+        within = piece[: limit - length]
+        if within:
+            # Also of a body that is too long: a form may say what is really wrong with it before that.
+            yield within
         length += len(piece)
         if length > limit:
             raise TooLarge(None, f"the body is over the limit of {limit} bytes")
-        if piece:
-            yield piece
         if not message.get("more_body", False):
             return
 
@@ -106,7 +108,7 @@ async def form_fields(pieces: AsyncIterator[bytes], boundary: str, check: CheckF
     try:
         # Not strict: that would refuse an epilogue or not, by how the network cut the body.
         parser = PushMultipartParser(boundary, max_header_size=LONGEST_PART_HEADER, max_segment_count=MOST_PARTS)
-        async for piece in pieces:
+        async for piece in _from_boundary(pieces, b"--" + boundary.encode()):
             for event in parser.parse(piece):
                 if event is None:
                     form.setdefault(name, []).append(_text(name, value))
@@ -121,6 +123,22 @@ async def form_fields(pieces: AsyncIterator[bytes], boundary: str, check: CheckF
     except (MultipartError, UnicodeError) as error:
         raise Invalid(None, f"the body is not multipart/form-data: {error}", "invalid_form") from None
     return form
+
+
+async def _from_boundary(pieces: AsyncIterator[bytes], opening: bytes) -> AsyncIterator[bytes]:
+    """The pieces unchanged, of a body that starts with its boundary. No client writes the preamble that the RFC would
+    allow, and whether the parser finds the boundary after one depends on how the network cut the body.
+    """
+    first = b""
+    async for piece in pieces:
+        if len(first) >= len(opening):
+            yield piece
+            continue
+        first += piece
+        if len(first) >= len(opening):
+            if not first.startswith(opening):
+                raise Invalid(None, "the body does not start with the boundary that Content-Type names", "invalid_form")
+            yield first
 
 
 def _text(name: str, value: bytearray) -> str:

@@ -10,6 +10,7 @@ from typing import Any, assert_never
 
 from litestar import Request, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.types import Receive, Scope, Send
 
 from cache.clip import Clip, ObjectKind, StoredObject
@@ -39,7 +40,7 @@ class Media:
     def routes(self) -> list[HTTPRouteHandler]:
         return [route("/v1/videos/{video_id:str}/content", http_method=["GET", "HEAD"], status_code=200)(self.content)]
 
-    async def content(self, request: Request[Any, Any, Any], video_id: str) -> Film:
+    async def content(self, request: Request[Any, Any, Any], video_id: FromPath[str]) -> Film:
         caller = caller_of(request)
         if not is_id("video", video_id):
             raise NotFound(f"no video has the id {video_id[:64]!r}", "video_id")

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Request, delete, post, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.types import Method
 
 from cache.errors import Invalid, NotFound
@@ -76,7 +77,7 @@ class Videos:
             told.append((b"preference-applied", b"wait=%d" % ask.wait))
         return _video(request, answered, told)
 
-    async def retrieve(self, request: AnyRequest, video_id: str) -> Reply:
+    async def retrieve(self, request: AnyRequest, video_id: FromPath[str]) -> Reply:
         answered = await self._answer.retrieve(caller_of(request), checked(video_id))
         return _video(request, answered, poll_headers(answered))
 
@@ -88,7 +89,7 @@ class Videos:
         answers, more = await self._answer.page(caller_of(request), after, _limit(asked.get("limit")), _order(asked.get("order")))
         return _json(request, video_page(answers, more))
 
-    async def delete(self, request: AnyRequest, video_id: str) -> Reply:
+    async def delete(self, request: AnyRequest, video_id: FromPath[str]) -> Reply:
         caller = caller_of(request)
         erase = query(request.scope["query_string"], ["erase"]).get("erase", "false")
         if erase not in {"true", "false"}:
@@ -97,11 +98,11 @@ class Videos:
         self._cache.forget(caller.tenant, video_id)
         return _json(request, {"id": video_id, "object": "video.deleted", "deleted": True})
 
-    async def cancel(self, request: AnyRequest, video_id: str) -> Reply:
+    async def cancel(self, request: AnyRequest, video_id: FromPath[str]) -> Reply:
         answered = await self._answer.cancel(caller_of(request), checked(video_id))
         return _video(request, answered, poll_headers(answered))
 
-    async def feedback(self, request: AnyRequest, video_id: str) -> Reply:
+    async def feedback(self, request: AnyRequest, video_id: FromPath[str]) -> Reply:
         caller = caller_of(request)
         checked(video_id)
         fields = await read_fields(headers_of(request.scope), request.receive, self._body_limit, check_feedback_field)
@@ -115,7 +116,7 @@ class Videos:
     async def models(self, request: AnyRequest) -> Reply:
         return _json(request, {"object": "list", "data": [model_object(model) for model in self._models.served]})
 
-    async def model(self, request: AnyRequest, name: str) -> Reply:
+    async def model(self, request: AnyRequest, name: FromPath[str]) -> Reply:
         try:
             return _json(request, model_object(self._models.named(name)))
         except Invalid as error:

@@ -105,7 +105,7 @@ def _told_as_facts(work: Callable[[], T]) -> T:
     except Exception as error:
         wan = sys.modules.get("generator.wan")
         if wan is None or not wan.out_of_memory(error):
-            raise RenderFailed(f"the model failed with {type(error).__name__}: {error}") from error
+            raise RenderFailed(f"the model failed with {type(error).__name__}") from error  # the rest is for the log, not the client
     # Outside the handler: the error's traceback held the tensors that are to be freed.
     wan.free_memory()
     raise OutOfMemory("the clip does not fit into memory")

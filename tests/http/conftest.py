@@ -8,9 +8,15 @@ import pytest
 from tests.http.memory import Edge
 
 
-@pytest.fixture
-def edge() -> Edge:
+@pytest.fixture(scope="session")
+def one_edge() -> Edge:
     return Edge()
+
+
+@pytest.fixture
+def edge(one_edge: Edge) -> Edge:
+    one_edge.reset()
+    return one_edge
 
 
 @pytest.fixture

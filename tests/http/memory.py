@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 from litestar import Litestar
@@ -38,6 +39,9 @@ class MemoryObjects:
     """The object store's port over a dictionary. What is set in `broken` is missing or wrong on disk."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
         self.bodies: dict[str, bytes] = {}
         self.broken: set[str] = set()
         self.reads: list[str] = []
@@ -108,6 +112,9 @@ class MemoryAnswer:
 
     def __init__(self, objects: MemoryObjects) -> None:
         self.objects = objects
+        self.reset()
+
+    def reset(self) -> None:
         self.videos: dict[str, Answered] = {}
         self.asks: list[VideoAsk] = []
         self.raises: RepriseError | Exception | None = None
@@ -223,5 +230,11 @@ class Edge:
             logging_config=None,
         )
 
+    def reset(self) -> None:
+        """As new: building an application takes longer than most tests."""
+        self.objects.reset()
+        self.answer.reset()
+        vars(self.cache).update(vars(ByteCache(self.cache_bytes)))
+
     def client(self, url: str = "http://localhost:8000", address: str = "127.0.0.1") -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app=self.app, client=(address, 4000)), base_url=url)
+        return httpx.AsyncClient(transport=httpx.ASGITransport(cast(Any, self.app), client=(address, 4000)), base_url=url)

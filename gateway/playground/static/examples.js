@@ -1,17 +1,17 @@
-// Sets of three: a prompt, the same in other words, and a near-trap. The demo model knows moving shapes only.
+// Sets of three: a prompt, the same in other words, and a near-trap, which to an encoder is often the more alike of the two.
+// The demo model knows moving shapes only.
 
 const SHAPES = [
-  ["a red ball bouncing on grass", "A crimson ball is bouncing on the grass", "a blue ball bouncing on grass"],
-  ["a yellow star rising on a starry night", "a yellow star that rises on a starry night", "a yellow star falling on a starry night"],
-  ["a green square and a purple ring on sand", "one green square and a purple ring on the sand", "a purple square and a green ring on sand"],
-  ["a tiny pink diamond spinning at sunset", "a small pink diamond, spinning at sunset", "a huge pink diamond spinning at sunset"],
-  ["a white donut sliding left across a blue sky", "A white donut slides left across a blue sky", "a white donut sliding right across a blue sky"],
+  ["a small red ball bouncing on grass", "a tiny red ball that bounces on the grass", "a big red ball bouncing on grass"],
+  ["a big blue ball and a small red box", "a large blue ball and a little red box", "a big red ball and a small blue box"],
+  ["a yellow star moves up in a starry night", "a yellow star moving up in the starry night", "a yellow star moves down in a starry night"],
+  ["a green square and a purple ring on sand", "a green square and a purple ring on the sand", "a purple square and a green ring on sand"],
+  ["a red ball floats up into a blue sky", "a red ball that floats up into the blue sky", "a red ball floats down from a blue sky"],
 ];
 const ANYTHING = [
-  ["a red kite over a windy beach at noon", "a scarlet kite over a windy beach at noon", "a red kite over a windy beach at night"],
-  ["slow zoom in on a lighthouse in the fog", "a slow zoom in on a lighthouse in fog", "slow zoom out from a lighthouse in the fog"],
-  ["two dogs chase a yellow ball in the snow", "two dogs chasing a yellow ball in the snow", "three dogs chase a yellow ball in the snow"],
-  ["a woman in a blue coat hands a man a letter", "a woman in a blue coat hands a letter to a man", "a man in a blue coat hands a woman a letter"],
+  ["a cat chases a dog through a kitchen", "a cat chasing a dog through the kitchen", "a dog chases a cat through a kitchen"],
+  ["slow zoom in on a lighthouse in the fog", "a slow zoom in on a lighthouse in fog", "slow zoom out on a lighthouse in the fog"],
+  ["a small child rides a big horse on the beach", "a little child riding a large horse on the beach", "a big child rides a small horse on the beach"],
 ];
 
 export const STEPS = ["Ask for a clip", "Say it in other words", "Change what matters"];

@@ -7,7 +7,7 @@ import { Screen } from "./screen.js";
 import { Strip } from "./strip.js";
 import { clear, complain, faultOf, stillAsking } from "./trouble.js";
 import { Card } from "./verdict.js";
-import { curlLine, spoken } from "./words.js";
+import { curlLine, headline, spoken } from "./words.js";
 
 const SHOWN = 12;
 const prompt = byId("prompt");
@@ -15,6 +15,7 @@ const screen = new Screen();
 const strip = new Strip((video) => open(video.id));
 const asks = new Map(); // id -> the ask it came from, for another take with the same settings
 const facts = new Map(); // id -> what only this tab knows: how long the answer took, what was judged
+const outcomes = new Map(); // words -> the last video that they brought, so that the examples tell what came true
 let following = new AbortController();
 let current = null;
 let sets = examplesFor(undefined);
@@ -58,6 +59,7 @@ async function submit(ask, { fresh = false } = {}) {
     if (mine.aborted) return;
     asks.set(first.video.id, ask);
     history.replaceState(null, "", `#${first.video.id}`);
+    bringIntoView();
     await watch(first, mine, started);
   } catch (failure) {
     complain(failure, () => submit(ask, { fresh }));
@@ -85,7 +87,10 @@ async function watch(first, signal, started = null) {
       signal,
     );
   }
-  if (!signal.aborted) await refresh();
+  if (signal.aborted) return;
+  if (started !== null) outcomes.set(current.prompt, current);
+  showExamples();
+  await refresh();
 }
 
 async function open(id) {
@@ -94,7 +99,7 @@ async function open(id) {
   try {
     const found = await retrieve(id, mine);
     history.replaceState(null, "", `#${id}`);
-    byId("result").scrollIntoView({ block: "nearest" });
+    bringIntoView();
     await watch(found, mine);
   } catch (fault) {
     complain(fault, () => open(id));
@@ -114,6 +119,12 @@ async function present(video) {
   say(byId("status"), spoken(video));
   strip.mark(video.id);
   await screen.show(video);
+}
+
+/** The screen comes into view when somebody asked, and not on every percent. */
+function bringIntoView() {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  byId("result").scrollIntoView({ block: "nearest", behavior: still ? "auto" : "smooth" });
 }
 
 const note = (id, more) => facts.set(id, { ...facts.get(id), ...more });
@@ -152,7 +163,9 @@ function fit() {
 
 function showExamples() {
   const words = sets[set % sets.length];
+  const focused = [...byId("tricks").querySelectorAll("button")].indexOf(document.activeElement);
   byId("tricks").replaceChildren(...words.map(example));
+  byId("tricks").querySelectorAll("button")[focused]?.focus();
   prompt.placeholder = words[0];
   fit();
 }
@@ -163,8 +176,9 @@ function example(words, at) {
     fit();
     return submit(asked(words));
   };
-  const lines = [el("span", { class: "step" }, STEPS[at]), el("span", { class: "words" }, words), el("span", { class: "outcome" }, OUTCOMES[at])];
-  return el("li", {}, el("button", { type: "button", click }, ...lines));
+  const video = outcomes.get(words);
+  const outcome = el("span", { class: "outcome", "data-verdict": video?.reprise?.verdict }, video ? headline(video, facts.get(video.id)?.answeredMs) : OUTCOMES[at]);
+  return el("li", {}, el("button", { type: "button", click }, el("span", { class: "step" }, STEPS[at]), el("span", { class: "words" }, words), outcome));
 }
 
 byId("ask").addEventListener("submit", (event) => {

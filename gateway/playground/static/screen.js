@@ -46,7 +46,7 @@ export class Screen {
     for (let at = 0; at < picture.data.length; at += 4) {
       const grey = Math.random() * 255;
       for (let channel = 0; channel < 3; channel++) picture.data[at + channel] = grey * 0.4 + Math.random() * 153;
-      picture.data[at + 3] = 40 + 215 * left;
+      picture.data[at + 3] = 20 + 235 * left;
     }
     this.#noise.putImageData(picture, 0, 0);
   }

@@ -2,7 +2,7 @@
 
 import { source } from "./api.js";
 import { byId, el, say } from "./dom.js";
-import { VERDICTS, totals } from "./words.js";
+import { VERDICTS, failedWord, totals } from "./words.js";
 
 export class Strip {
   #open;
@@ -31,7 +31,7 @@ export class Strip {
 
   #card(video, chosen) {
     const verdict = video.status === "failed" ? "failed" : video.reprise?.verdict;
-    const word = video.status === "failed" ? (video.error?.code === "cancelled" ? "Cancelled" : "Failed") : (VERDICTS[verdict] ?? "");
+    const word = video.status === "failed" ? failedWord(video) : (VERDICTS[verdict] ?? "");
     const words = video.prompt ?? "(erased)";
     const frame = el("span", { class: "frame" });
     if (video.status === "completed") this.#picture(video.id, frame);

@@ -2,7 +2,7 @@
 
 import { hasKey, isOpen, pathOf } from "./api.js";
 import { byId, el, say } from "./dom.js";
-import { VERDICTS, contrast, duration, inOrder, percent, progressWords, sentence, stageLabel } from "./words.js";
+import { VERDICTS, contrast, duration, failedWord, inOrder, percent, progressWords, sentence, stageLabel } from "./words.js";
 
 const HITS = ["exact", "near"];
 
@@ -59,7 +59,7 @@ export class Card {
 function head(video, answeredMs) {
   const verdict = video.reprise?.verdict;
   const failed = video.status === "failed";
-  const word = failed ? (video.error?.code === "cancelled" ? "Cancelled" : "Failed") : (VERDICTS[verdict] ?? "Miss");
+  const word = failed ? failedWord(video) : (VERDICTS[verdict] ?? "Miss");
   const take = video.reprise?.take > 0 ? el("span", { class: "take" }, `take ${video.reprise.take + 1}`) : null;
   const time = answeredMs == null || video.status !== "completed" ? null : el("span", { class: "time" }, `in ${duration(answeredMs)}`);
   return el("p", { class: "head" }, el("span", { class: "stamp", "data-verdict": failed ? "failed" : verdict }, word), time, take);
@@ -123,12 +123,23 @@ function refused(list, verdict) {
 }
 
 function refusal({ similarity, reason }) {
-  const parts = contrast(reason);
-  const told = parts
-    ? el("span", { class: "reason" }, `${parts.about}: `, el("b", { class: "wanted" }, parts.wanted), el("span", { class: "not" }, " is not "), el("b", { class: "there" }, parts.there))
-    : el("span", { class: "reason" }, reason);
-  const alike = similarity == null ? null : el("span", { class: "alike", title: "How alike the two prompts are to the encoder" }, `${percent(similarity)} alike`);
-  return el("li", { "data-reason": reason }, told, alike);
+  // Where likeness is the reason, the reason says it.
+  const alike = similarity == null || reason.startsWith("similarity") ? null : `${percent(similarity)} alike`;
+  return el(
+    "li",
+    { "data-reason": reason },
+    el("span", { class: "reason" }, ...reasonParts(reason)),
+    alike && el("span", { class: "alike", title: "How alike an encoder finds the two prompts" }, alike),
+  );
+}
+
+function reasonParts(reason) {
+  const found = contrast(reason);
+  if (!found) return [reason.replaceAll("*", "")];
+  const [wanted, there] = [el("b", { class: "wanted" }, found.wanted), el("b", { class: "there" }, found.there)];
+  if (found.there === "not said") return [`${found.about}: `, wanted, " is not said there"];
+  if (found.wanted === "not said") return [`${found.about}: `, there, " was not asked for"];
+  return [`${found.about}: `, wanted, el("span", { class: "not" }, " is not "), there];
 }
 
 const link = (video) => el("a", { class: "button", href: `${pathOf(video.id)}/content`, download: `${video.id}.mp4` }, "Download");

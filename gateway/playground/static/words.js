@@ -93,9 +93,17 @@ export function progressWords(video) {
   return `${STAGES[stageOf(video)]?.[0] ?? "Rendering"}${left}`;
 }
 
+/** "Near, in 14 ms". */
+export function headline(video, answeredMs) {
+  if (video.status === "failed") return failedWord(video);
+  return (VERDICTS[video.reprise?.verdict] ?? "Done") + (answeredMs == null ? "" : `, in ${duration(answeredMs)}`);
+}
+
+export const failedWord = (video) => (video.error?.code === "cancelled" ? "Cancelled" : "Failed");
+
 /** What a screen reader hears: where things stand, when that changes, and not every percent. */
 export function spoken(video) {
-  if (video.status === "failed") return video.error?.code === "cancelled" ? "Cancelled." : `Failed. ${video.error?.message ?? ""}`;
+  if (video.status === "failed") return `${failedWord(video)}. ${video.error?.message ?? ""}`;
   if (video.status === "completed") return `${VERDICTS[video.reprise?.verdict] ?? "Done"}. ${sentence(video)}`;
   return progressWords({ ...video, reprise: { ...video.reprise, eta_ms: null } });
 }
