@@ -25,7 +25,7 @@ def check_text(text: str, field: str, longest: int) -> str:
         raise Invalid(field, f"{field} has {len(text)} characters; the limit is {longest}", "string_too_long")
     if "\x00" in text:
         raise Invalid(field, f"{field} holds a NUL character")
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if not text.isascii() and any("\ud800" <= char <= "\udfff" for char in text):
         raise Invalid(field, f"{field} holds a lone surrogate, which is no character")
     return text
 

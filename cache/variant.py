@@ -38,7 +38,7 @@ class Film:
     @cached_property
     def key(self) -> str:
         """All takes and pinned seeds of the same words and settings share it."""
-        return digest({"scope": self.scope, "prompt": self.prompt.normal, "recipe": self.recipe.as_fields()})
+        return digest({"scope": self.scope, "prompt": self.prompt.normal, "recipe": self.recipe.key})
 
 
 @dataclass(frozen=True)

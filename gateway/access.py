@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp, Receive, Scope, Send
 
 from cache.errors import Forbidden, Unauthenticated
 from gateway.reply import headers_of
@@ -32,9 +32,12 @@ LOCAL = Caller("local", "admin")
 
 
 class Access(Protocol):
-    """A Litestar guard for the whole application: it lets a caller in, or raises Unauthenticated or Forbidden."""
+    """Lets a caller in, or raises Unauthenticated or Forbidden, before any body is read."""
 
-    async def __call__(self, connection: Connection, route: BaseRouteHandler) -> None: ...
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        """Mounted on the whole application. Not as a Litestar guard: that copies the route for every request, which takes
+        as long as reading and checking a whole body.
+        """
 
 
 class OpenAccess:
@@ -47,18 +50,22 @@ class OpenAccess:
     def __init__(self, allowed_hosts: tuple[str, ...] = ()) -> None:
         self._allowed = frozenset(host.lower() for host in allowed_hosts)
 
-    async def __call__(self, connection: Connection, route: BaseRouteHandler) -> None:
-        if not route.opt.get("public"):
-            self._check(connection)
-        connection.scope["user"] = LOCAL
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        async def let_in(scope: Scope, receive: Receive, send: Send) -> None:
+            if not scope["route_handler"].opt.get("public"):
+                self._check(scope)
+            scope["user"] = LOCAL
+            await app(scope, receive, send)
 
-    def _check(self, connection: Connection) -> None:
-        headers = headers_of(connection.scope)
+        return let_in
+
+    def _check(self, scope: Scope) -> None:
+        headers = headers_of(scope)
         host = headers.get(b"host", b"").decode("latin-1").lower()
         name = host_name(host)
         if name is None or not (name in self._allowed or is_local(name)):
             raise Forbidden("without keys only localhost is served, and Host names something else (see REPRISE_ALLOWED_HOSTS)")
-        client = connection.scope.get("client")
+        client = scope.get("client")
         if client is not None and not self._allowed and not _near(client[0]):
             raise Forbidden("without keys only this machine is served")
         origin = headers.get(b"origin")

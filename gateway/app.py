@@ -125,7 +125,7 @@ def create_app(settings: Settings) -> Litestar:
             *health.routes(),
             *Playground().routes(),
         ],
-        guards=[OpenAccess(settings.allowed_hosts)],
+        middleware=[OpenAccess(settings.allowed_hosts).middleware],
         exception_handlers=HANDLERS,
         before_send=[add_request_id],
         request_max_body_size=settings.body_limit,

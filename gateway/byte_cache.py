@@ -55,9 +55,12 @@ class ByteCache:
         return await read(stored)
 
     def _loaded(self, name: str, task: asyncio.Task[bytes]) -> None:
-        # Forgotten while it was read: whoever waits gets it, nobody after.
-        wanted = self._loading.pop(name, None) is task
-        if wanted and not task.cancelled() and task.exception() is None:
+        failed = task.cancelled() or task.exception() is not None
+        # Forgotten while it was read: whoever waits gets it, nobody after. Another read may have begun since.
+        wanted = self._loading.get(name) is task
+        if wanted:
+            del self._loading[name]
+        if wanted and not failed:
             self._keep(name, task.result())
 
     def _keep(self, name: str, body: bytes) -> None:

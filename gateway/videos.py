@@ -73,7 +73,7 @@ class Videos:
         ask = video_ask(fields, headers, caller_of(request), self._models, self._wait_limit)
         answered = await self._answer.create(ask)
         told = found_headers(answered)
-        if b"prefer" in headers:
+        if ask.wait:
             told.append((b"preference-applied", b"wait=%d" % ask.wait))
         return _video(request, answered, told)
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from cache.canonical import digest
-from cache.catalog import Ask, ServedModel
+from cache.catalog import MOST_STEPS, Ask, ServedModel
 from cache.errors import Invalid, NotSupported
 from cache.prompt import LONGEST_NEGATIVE, Prompt, check_text
 from cache.variant import LARGEST_SEED
@@ -97,7 +97,7 @@ SHAPES: dict[type[Struct], dict[str, Shape]] = {
         "seed": Shape(_integer, f"an integer from 0 to {LARGEST_SEED}"),
         "quality": Shape(_string, "one of draft, standard, final"),
         "negative_prompt": Shape(_string, f"a string of at most {LONGEST_NEGATIVE:,} characters"),
-        "steps": Shape(_integer, "a positive integer"),
+        "steps": Shape(_integer, f"an integer from 1 to {MOST_STEPS}"),
         "guidance_scale": Shape(_decimal, "a number from 1 to 20"),
         "priority": Shape(_string, "one of interactive, background"),
         "allow_smaller": Shape(_boolean, "true or false"),

@@ -29,6 +29,7 @@ VIDEO_TYPE, THUMBNAIL_TYPE, SPRITESHEET_TYPE, LATENT_TYPE = "video/mp4", "image/
 
 _CELLS = 16  # frames on the spritesheet, at most
 _CELL_SIDE = 320  # pixels, the longer side of one of them
+_MOST_PIXELS, _MOST_FRAMES = 4096 * 4096, 10_000  # of a film from elsewhere: a small file may hold a huge one
 _BT709 = 1  # the code of primaries, transfer curve and matrix in H.264 and in FFmpeg alike
 _LIMITED = 1  # FFmpeg's code of the range 16 to 235
 # x264 writes its thread count into the film and cuts frames by it: a fixed count keeps equal renders equal bytes.
@@ -65,8 +66,8 @@ async def encode(frames: Frames, fps: int, folder: Path) -> FilmFiles:
 
 
 async def adopt(video: Path, folder: Path) -> FilmFiles:
-    """A finished film from elsewhere, with pictures of our own; its streams are kept as they are, only the index is moved
-    to the front where it is not there yet. RenderFailed if it cannot be decoded.
+    """A finished film from elsewhere, with pictures of our own. H.264 in yuv420p is kept as it is, only the index is moved
+    to the front where it is not there yet; anything else is encoded anew. RenderFailed if it cannot be decoded.
     """
     return await asyncio.to_thread(_adopt, video, folder)
 
@@ -76,44 +77,46 @@ async def probe(path: Path) -> Probe:
     return await asyncio.to_thread(_probe, path)
 
 
-def _encode(frames: Frames, fps: int, folder: Path) -> FilmFiles:
+def _encode(frames: Frames, fps: int | Fraction, folder: Path) -> FilmFiles:
     _check(frames, fps)
     video = _named(folder, "mp4")
     _write_film(frames, fps, video)
-    return _with_pictures(video, frames[len(frames) // 2], [frames[at] for at in _spread(len(frames))], len(frames) / fps, folder)
+    return _with_pictures(video, frames[len(frames) // 2], [frames[at] for at in _spread(len(frames))], float(len(frames) / fps), folder)
 
 
-def _check(frames: Frames, fps: int) -> None:
+def _check(frames: Frames, fps: int | Fraction) -> None:
     if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3 or not len(frames):
         raise ValueError(f"frames are (F, H, W, 3) uint8, not {frames.shape} {frames.dtype}")
     if frames.shape[1] % 2 or frames.shape[2] % 2:
         raise ValueError(f"yuv420p needs even sides, not {frames.shape[2]}x{frames.shape[1]}")
-    if fps < 1:
+    if fps <= 0:
         raise ValueError(f"no frame rate: {fps}")
 
 
-def _write_film(frames: Frames, fps: int, path: Path) -> None:
+def _write_film(frames: Frames, fps: int | Fraction, path: Path) -> None:
     import av  # noqa: PLC0415  # 70 MB of codecs that a process which makes no film never loads
 
     with av.open(str(path), "w", format="mp4", options={"movflags": "+faststart"}) as container:
         stream: Any = container.add_stream("libx264", rate=fps, options={"preset": "veryfast", "crf": "18"})
         stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "yuv420p"
-        stream.gop_size = 2 * fps  # a player that seeks decodes two seconds at most
+        stream.gop_size = max(1, round(2 * fps))  # a player that seeks decodes two seconds at most
         coder = stream.codec_context
-        coder.time_base, coder.thread_count = Fraction(1, fps), _THREADS
+        coder.time_base, coder.thread_count = 1 / Fraction(fps), _THREADS
         # Said and meant: untagged, players guess the matrix from the size and tint small films.
         coder.colorspace = coder.color_primaries = coder.color_trc = _BT709
         coder.color_range = _LIMITED
         for at, picture in enumerate(frames):
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             frame = frame.reformat(format="yuv420p", dst_colorspace=_BT709, dst_color_range=_LIMITED)
-            frame.pts, frame.time_base, frame.duration = at, Fraction(1, fps), 1
+            frame.pts, frame.time_base, frame.duration = at, 1 / Fraction(fps), 1
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
 def _adopt(video: Path, folder: Path) -> FilmFiles:
     facts = _probe(video)
+    if (facts.codec, facts.pix_fmt) != ("h264", "yuv420p"):
+        return _encode(np.stack(list(_pictures(video))), Fraction(facts.fps).limit_denominator(1001), folder)
     middle, wanted = facts.frames // 2, set(_spread(facts.frames))
     thumbnail: Picture | None = None
     cells = []
@@ -175,7 +178,13 @@ def _probe(path: Path) -> Probe:
             raise _invalid(path, "it has no picture")
         stream: Any = container.streams.video[0]
         coder = stream.codec_context
-        frames = sum(1 for _ in container.decode(stream))
+        if coder.width * coder.height > _MOST_PIXELS:
+            raise _invalid(path, f"its frames are {coder.width}x{coder.height}")
+        frames = 0
+        for _ in container.decode(stream):
+            frames += 1
+            if frames > _MOST_FRAMES:
+                raise _invalid(path, f"it has more than {_MOST_FRAMES} frames")
         if not frames or stream.average_rate is None:
             raise _invalid(path, "it has no frames")
         duration = float(stream.duration * stream.time_base) if stream.duration else frames / float(stream.average_rate)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cache.canonical import digest
-from cache.catalog import DEMO, WAN_TI2V_5B, ModelRow, ServedModel
+from cache.catalog import DEMO, ROWS, WAN_TI2V_5B, ModelRow, ServedModel
 from cache.errors import RenderFailed
 
 BUNDLED = Path(__file__).parent / "demo" / "model"
@@ -52,6 +52,20 @@ def find_model(model: str, revision: str, data_dir: Path, aliases: tuple[str, ..
         raise RenderFailed(f"{folder} is no folder with a {_INDEX}", "model_not_found")
     commit, configs = _ask_hub(model, revision or None)
     return FoundModel(ServedModel(_row_of(configs), commit, RENDERER, aliases), model, commit)
+
+
+def find_upstream_model(model: str, revision: str, url: str, aliases: tuple[str, ...] = ()) -> ServedModel:
+    """What another server makes for us: `model` names a row of the catalogue or a JSON file with a row of its own.
+
+    Nobody can ask that server for its weights' digest, so the revision is its address and whatever `revision` says: change
+    that when its model changes.
+    """
+    rows = {row.name: row for row in ROWS}
+    row = rows.get(model) or (_own_row(Path(model).expanduser()) if model.endswith(".json") else None)
+    if row is None:
+        known = ", ".join(rows)
+        raise RenderFailed(f"name the upstream's model: {known}, or a JSON file with its row; not {model!r}", "model_not_found")
+    return ServedModel(row, digest({"upstream": url, "model": row.name, "revision": revision}), "upstream", aliases)
 
 
 def folder_revision(folder: Path, data_dir: Path) -> str:

@@ -87,8 +87,8 @@ class Worker:
         """Takes no more work. What is rendering gets `grace` seconds to finish, then goes back into the queue."""
         self._stopping.set()
         self._dispatch.wake()
-        if await _within(self._ended, grace):
-            return
+        if not self.loaded.is_set() or await _within(self._ended, grace):
+            return  # a model that still loads holds no lease; its load cannot be cut short
         self._handing_back = True
         if self._flag is not None:
             self._flag.set()
@@ -99,9 +99,9 @@ class Worker:
         while not self._stopping.is_set():
             try:
                 await self._renderer.load()
-            except RenderFailed as error:
-                self.trouble = error.message
-                log.error("the model cannot be loaded", reason=error.message)
+            except Exception as error:
+                self.trouble = error.message if isinstance(error, RenderFailed) else "the model cannot be loaded; the log has the trace"
+                log.exception("the model cannot be loaded")
                 await self._pause(_PAUSE)
             else:
                 self.trouble = None

@@ -15,7 +15,7 @@ from sqlalchemy import Row, select, update
 
 from cache.catalog import DEMO, Ask, ServedModel, resolve
 from cache.clip import Clip
-from cache.errors import RenderFailed, RenderStopped
+from cache.errors import RenderStopped
 from cache.ids import new_id
 from cache.prompt import Prompt
 from cache.request import Request, VerdictWord
@@ -178,7 +178,7 @@ class PredictableRenderer:
     begun: threading.Event = field(default_factory=threading.Event)
     stopped: int = 0
     served: ServedModel = SERVED
-    load_faults: list[RenderFailed] = field(default_factory=list)
+    load_faults: list[Exception] = field(default_factory=list)
     after_render: Callable[[], None] = lambda: None
 
     async def load(self) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
+import secrets
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from cache.ids import new_id
 from cache.storage.folder import FolderObjects
 from cache.storage.objects import CHUNK, Objects, Sound, open_store
 from cache.storage.s3 import open_s3
+from tests.servers.swift import KEY, SECRET, NoSwift, Swift
 
 FILM = os.urandom(2 * CHUNK + 12_345)
 
@@ -74,7 +78,7 @@ class Contract:
 
     async def test_a_reader_may_leave_early(self, store: Objects) -> None:
         stored = await store.put(new_id("clip"), "video", FILM, "video/mp4")
-        for _ in range(20):
+        for _ in range(6):
             stream = await store.open(stored, 0, len(FILM))
             async for piece in stream:
                 assert FILM.startswith(piece)
@@ -207,6 +211,78 @@ class TestFolder(Contract):
             await collect(await store.open(stored, 1, 2 * CHUNK))
             await store.close()
         assert open_files() <= before + 1
+
+
+@pytest.fixture(scope="session")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    try:
+        server = Swift(tmp_path_factory.mktemp("swift"))
+    except NoSwift as reason:
+        pytest.skip(str(reason))
+    server.start()
+    yield server
+    server.stop()
+
+
+class TestS3(Contract):
+    @pytest.fixture
+    def bucket(self, swift: Swift) -> str:
+        name = f"clips-{secrets.token_hex(8)}"
+        swift.client().make_bucket(name)
+        return name
+
+    @pytest.fixture
+    async def store(self, swift: Swift, bucket: str) -> AsyncIterator[Objects]:
+        store = open_store(swift.url(bucket))
+        yield store
+        await store.close()
+
+    @pytest.fixture
+    def spoil(self, swift: Swift, bucket: str) -> Callable[[str, bytes], Awaitable[None]]:
+        async def spoil(name: str, body: bytes) -> None:
+            swift.client().put_object(bucket, name, BytesIO(body), len(body))
+
+        return spoil
+
+    async def test_keys_may_come_from_the_environment(self, swift: Swift, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        store = open_store(f"s3://{bucket}?endpoint={swift.endpoint}&secure=false")
+        await store.check()
+        await store.close()
+
+    async def test_content_type_is_kept(self, store: Objects, swift: Swift, bucket: str) -> None:
+        stored = await store.put(new_id("clip"), "thumbnail", b"picture", "image/webp")
+        assert swift.client().stat_object(bucket, stored.name).content_type == "image/webp"
+
+    async def test_listings_of_many_pages(self, store: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("cache.storage.s3._PAGE", 2)
+        stored = [await store.put(new_id("clip"), "video", str(at).encode(), "video/mp4") for at in range(5)]
+        assert await names(store) == sorted(one.name for one in stored)
+
+    async def test_a_wrong_secret_or_bucket_is_a_store_that_is_away(self, swift: Swift, bucket: str) -> None:
+        for url in (swift.url(bucket, secret="wrong"), swift.url("not-there")):
+            store = open_store(url)
+            for attempt in (store.check(), store.put(new_id("clip"), "video", FILM, "video/mp4")):
+                with pytest.raises(StoreAway):
+                    await attempt
+            await store.close()
+
+    async def test_many_at_once(self, store: Objects) -> None:
+        clips = [new_id("clip") for _ in range(40)]
+        stored = await asyncio.gather(*(store.put(clip, "video", clip.encode() * 1000, "video/mp4") for clip in clips))
+        assert await asyncio.gather(*(store.read(one) for one in stored)) == [clip.encode() * 1000 for clip in clips]
+
+    async def test_a_server_that_restarts_has_lost_nothing(self, store: Objects, swift: Swift) -> None:
+        stored = await store.put(new_id("clip"), "video", FILM, "video/mp4")
+        swift.stop()
+        try:
+            for attempt in (store.read(stored), store.open(stored, 0, 5), store.check(), store.delete(stored.name)):
+                with pytest.raises(StoreAway):
+                    await attempt
+        finally:
+            swift.start()
+        assert await store.read(stored) == FILM
 
 
 def test_what_was_found_sound_is_bounded() -> None:

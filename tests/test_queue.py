@@ -211,10 +211,10 @@ async def test_finishing_twice_is_once(stage: Stage) -> None:
 
 async def test_a_late_worker_changes_nothing(stage: Stage) -> None:
     job = await stage.job_for(take())
-    (late,) = await stage.leases.lease("late", REVISION)
+    (late,) = await stage.leases.lease("w", REVISION)
     await stage.age(job, lease_until=60)
     assert (await stage.leases.expire()).queued == [job]
-    (current,) = await stage.leases.lease("next", REVISION)
+    (current,) = await stage.leases.lease("w", REVISION)  # it has the job again, but not under the attempt that it writes for
     assert not await stage.leases.holds(late)
     with pytest.raises(LeaseLost):
         await stage.leases.renew(late, Progress("denoise", 90))
@@ -253,6 +253,18 @@ async def test_a_failure_reaches_those_who_asked_for_the_film_and_frees_those_ne
     (lease,) = await stage.leases.lease("w", REVISION)
     assert await stage.leases.fail(lease, "out_of_memory", "nor does this") == [], "its own failure ends it"
     assert (await stage.row("requests", near)).error_message == "nor does this"
+
+
+async def test_an_orphan_that_joins_its_own_film_fails_with_it(stage: Stage) -> None:
+    job = await stage.job_for(take())
+    near = await stage.join_near(take("a crimson ball"), job)
+    assert near is not None
+    own = await stage.job_for(take("a crimson ball"))
+    await stage.queue.cancel(job)
+    async with stage.database.write() as connection:
+        assert await adopt(connection, near, own, joined=True)
+    await stage.queue.cancel(own)
+    assert (await stage.row("requests", near)).error_code == "cancelled"
 
 
 async def test_an_orphan_takes_a_clip_made_meanwhile(stage: Stage) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,9 +16,10 @@ from cache.clip import KINDS, Clip, ObjectKind, StoredObject
 from cache.errors import DatabaseAway, OutOfMemory, RenderFailed, RenderStopped, StoreAway
 from cache.storage.database import Database
 from cache.storage.folder import FolderObjects
+from generator.heartbeat import Heartbeat
 from generator.leases import Terms
 from generator.queue import Submitted
-from generator.renderer import Order
+from generator.renderer import Order, Progress
 from generator.worker import Worker
 from tests.stage import RECIPE, SERVED, PredictableRenderer, Stage, frames_of, seeded, set_stage, take
 
@@ -297,6 +299,36 @@ async def test_a_commit_whose_answer_is_lost_keeps_its_clip(stage: Stage, making
     assert await stage.shelf.read(clip, "latent") == b"latent"
 
 
+async def test_objects_stay_where_nobody_knows_whether_the_commit_came_through(
+    stage: Stage, making: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = stage.leases.finish
+
+    async def deaf(*args: Any) -> None:
+        await finish(*args)
+        raise DatabaseAway("the answer was lost")
+
+    monkeypatch.setattr("generator.worker._INSIST", 0.0)
+    monkeypatch.setattr(stage.leases, "finish", deaf)
+    async with working(stage.worker(PredictableRenderer(), making)):
+        job = await stage.job_for(take())
+        assert await closed(stage, job) == "done"
+    assert await stage.shelf.read(await clip_of(stage, job), "latent") == b"latent"
+
+
+async def test_a_second_attempt_goes_on_from_the_percentage_of_the_first(stage: Stage) -> None:
+    await stage.job_for(take())
+    (lease,) = await stage.leases.lease("w", SERVED.revision)
+    await stage.leases.renew(lease, Progress("denoise", 60))
+    await stage.leases.release(lease)
+    (lease,) = await stage.leases.lease("w", SERVED.revision)
+    beat = Heartbeat(stage.leases, stage.signals, lease, threading.Event())
+    beat.note(Progress("denoise", 20))
+    assert stage.signals.progress(lease.job.id) == Progress("denoise", 60)
+    beat.note(Progress("vae_decode", 100))
+    assert stage.signals.progress(lease.job.id) == Progress("vae_decode", 99)
+
+
 async def test_nothing_is_rendered_on_a_full_disk(stage: Stage, making: Path) -> None:
     worker = stage.worker(renderer := PredictableRenderer(), making, min_free_bytes=2**60)
     async with working(worker):
@@ -309,7 +341,8 @@ async def test_nothing_is_rendered_on_a_full_disk(stage: Stage, making: Path) ->
 
 async def test_a_model_that_loads_late_is_waited_for(stage: Stage, making: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("generator.worker._PAUSE", 0.05)
-    worker = stage.worker(PredictableRenderer(load_faults=[RenderFailed("weights are not there yet")]), making)
+    faults = [RenderFailed("weights are not there yet"), OSError("nor is the folder")]
+    worker = stage.worker(PredictableRenderer(load_faults=faults), making)
     job = await stage.job_for(take())
     async with working(worker):
         assert await closed(stage, job) == "done"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Literal
 
-from sqlalchemy import Row, and_, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.errors import NotFound
@@ -20,6 +21,7 @@ from cache.storage.tables import clips, idempotency, jobs, now, recipes, request
 from cache.verdict import Refusal
 
 _INSERT = insert(requests)
+_ALIVE = select(clips.c.id).where(clips.c.id.in_(bindparam("named", expanding=True)), clips.c.state == "live")
 _COUNT_HITS = (
     update(clips).where(clips.c.id == bindparam("clip")).values(hits=clips.c.hits + bindparam("count"), last_hit_at=bindparam("at"))
 )
@@ -35,22 +37,7 @@ class Requests:
         return await self._hits.add(request)
 
     async def _commit_hits(self, batch: list[Request]) -> list[bool]:
-        named = {request.clip_id for request in batch}
-        async with self._database.write() as connection:
-            alive = set(
-                await connection.scalars(select(clips.c.id).where(and_(clips.c.id.in_(named), clips.c.state == "live")))
-            )  # fmt: skip
-            kept = [request for request in batch if request.clip_id in alive]
-            if kept:
-                await connection.execute(_INSERT, [row_of(request) for request in kept])
-                counts: dict[str, int] = {}
-                for request in kept:
-                    counts[str(request.clip_id)] = counts.get(str(request.clip_id), 0) + 1
-                # In the order of ids: two gateways that count the same clips must not wait for each other.
-                at = kept[-1].created_at
-                await connection.execute(
-                    _COUNT_HITS, [{"clip": clip, "count": count, "at": at} for clip, count in sorted(counts.items())]
-                )  # fmt: skip
+        alive = await self._database.transact(lambda connection: _commit(connection, batch))
         return [request.clip_id in alive for request in batch]
 
     async def insert(self, connection: AsyncConnection, request: Request) -> None:
@@ -120,6 +107,19 @@ class Requests:
 
     async def close(self) -> None:
         await self._hits.close()
+
+
+def _commit(connection: Connection, batch: list[Request]) -> set[str]:
+    """Rows for all whose clip still answers; returns those clips."""
+    alive = set(connection.scalars(_ALIVE, {"named": list({request.clip_id for request in batch})}))
+    kept = [request for request in batch if request.clip_id in alive]
+    if kept:
+        connection.execute(_INSERT, [row_of(request) for request in kept])
+        counts = Counter(str(request.clip_id) for request in kept)
+        at = kept[-1].created_at
+        # In the order of ids: two gateways that count the same clips must not wait for each other in a circle.
+        connection.execute(_COUNT_HITS, [{"clip": clip, "count": count, "at": at} for clip, count in sorted(counts.items())])
+    return alive
 
 
 _ALL = select(requests, recipes.c.fields).join(recipes, recipes.c.key == requests.c.recipe_key)

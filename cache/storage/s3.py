@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -32,14 +33,17 @@ T = TypeVar("T")
 # Larger bodies go up in parts of this size, each held in memory once. A film is nearly always one PUT, which is all there
 # or not there at all; parts of an upload that was cut off are the server's to expire.
 _PART = 64 * 1024 * 1024
+_PAGE = 1000  # names of one listing
 _MISSING = {"NoSuchKey", "NoSuchVersion"}
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
 def open_s3(url: str) -> S3Objects:
     parts = urlsplit(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
     unknown = query.keys() - {"endpoint", "region", "secure"}
-    if unknown or not parts.hostname or parts.path.strip("/") or query.get("secure", "true") not in {"true", "false"}:
+    bucket = parts.netloc.rpartition("@")[2]
+    if unknown or not _BUCKET.fullmatch(bucket) or parts.path.strip("/") or query.get("secure", "true") not in {"true", "false"}:
         raise ValueError("an S3 store is s3://bucket?endpoint=host:port&region=…&secure=true|false")
     key, secret = unquote(parts.username or ""), unquote(parts.password or "")
     token = None
@@ -49,7 +53,7 @@ def open_s3(url: str) -> S3Objects:
     if not key or not secret:
         raise ValueError("an S3 store needs keys: in its URL, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     return S3Objects(
-        bucket=parts.netloc.rpartition("@")[2],
+        bucket=bucket,
         endpoint=query.get("endpoint", "s3.amazonaws.com"),
         region=query.get("region", "us-east-1"),
         secure=query.get("secure", "true") == "true",
@@ -154,6 +158,8 @@ class S3Objects:
         except S3Error as error:
             if error.code in _MISSING:
                 raise corrupt(stored, "is missing") from error
+            if error.code == "InvalidRange":
+                raise corrupt(stored, f"has fewer than {stored.length} bytes") from error
             raise
         asked = (start, length or stored.length)
         whole = response.headers.get("content-range", "").rpartition("/")[2] or response.headers.get("content-length", "")
@@ -218,7 +224,7 @@ class S3Objects:
         page: list[Name] = []
         for facts in self._client.list_objects(self._bucket, prefix=prefix, recursive=True, start_after=after):
             page.append((facts.object_name, facts.size or 0, facts.last_modified.timestamp() if facts.last_modified else 0.0))
-            if len(page) == 1000:
+            if len(page) == _PAGE:
                 break
         return page
 

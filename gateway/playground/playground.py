@@ -10,6 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from litestar import Request, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from cache.errors import NotFound
 from gateway.conditions import matches
@@ -72,7 +73,7 @@ class Playground:
     async def page(self, request: Request[Any, Any, Any]) -> Reply:
         return reply(request, self._page, ASK_AGAIN)
 
-    async def asset(self, request: Request[Any, Any, Any], edition: str, name: str) -> Reply:
+    async def asset(self, request: Request[Any, Any, Any], edition: FromPath[str], name: FromPath[str]) -> Reply:
         if name not in self._assets:
             raise NotFound("the playground has no such file")
         # A page that was opened before an upgrade gets today's file, but must not keep it under yesterday's name.

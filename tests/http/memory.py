@@ -223,7 +223,7 @@ class Edge:
         videos = Videos(self.answer, MODELS, self.cache, body_limit=self.body_limit, wait_limit=60)
         self.app = Litestar(
             [*videos.routes(), *Media(self.answer, self.objects, self.cache).routes(), *Health(self.parts).routes()],
-            guards=[OpenAccess(self.allowed_hosts)],
+            middleware=[OpenAccess(self.allowed_hosts).middleware],
             before_send=[add_request_id],
             exception_handlers=HANDLERS,
             openapi_config=None,

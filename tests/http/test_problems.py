@@ -119,6 +119,8 @@ async def test_a_mistake_of_ours_is_logged_and_says_nothing(
         ("GET", "/nothing/here", 404, "not_found"),
         ("GET", "/v1/videos/../../etc/passwd", 404, "not_found"),
         ("PUT", "/v1/videos", 405, "method_not_allowed"),
+        ("TRACE", "/v1/videos", 405, "method_not_allowed"),
+        ("BREW", "/v1/videos", 405, "method_not_allowed"),
         ("PATCH", "/v1/videos/video_1", 405, "method_not_allowed"),
         ("GET", "/v1/videos/video_1/cancel", 405, "method_not_allowed"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),

@@ -44,6 +44,8 @@ async def test_headers_reach_the_answer(edge: Edge, client: httpx.AsyncClient) -
     answer = await client.post("/v1/videos", json={"prompt": "a red kite"}, headers=headers)
     assert answer.headers["preference-applied"] == "wait=60"
     (ask,) = edge.answer.asks
+    plain = await client.post("/v1/videos", json={"prompt": "a red kite"}, headers={"prefer": "respond-async"})
+    assert "preference-applied" not in plain.headers
     assert (ask.directives.no_cache, ask.directives.max_age, ask.wait, ask.idempotency_key) == (True, 5, 60.0, "k-1")
     bad = await client.post("/v1/videos", json={"prompt": "a"}, headers={"cache-control": "max-age=soon"})
     assert (bad.status_code, bad.json()["error"]["param"]) == (400, "Cache-Control")

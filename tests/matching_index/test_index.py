@@ -50,7 +50,7 @@ def test_any_order_any_repetition_gives_what_a_plain_search_gives(drawn: list[tu
             index.apply(shuffled)
         assert index.sequence == len(changes)
         for settled in (False, True):  # while graphs are built, and after
-            assert not settled or index.settle(10)
+            assert not settled or index.settle(60)
             for partition in PARTITIONS:
                 assert index.count(partition) == len(model.live(partition))
                 for k in (1, 4, 40):
@@ -109,16 +109,16 @@ def test_switching_to_a_graph_and_back() -> None:
     vectors = units(1300, 32)
     with index_of(graph_from=1000, delta_limit=200) as index:
         index.apply([Placed(HERE, f"clip_{n}", n + 1, vectors[n]) for n in range(999)])
-        assert index.settle(20) and not has_graph(index)
+        assert index.settle(60) and not has_graph(index)
         index.apply([Placed(HERE, f"clip_{n}", n + 1, vectors[n]) for n in range(999, 1300)])
-        assert index.settle(20) and has_graph(index)
+        assert index.settle(60) and has_graph(index)
         assert all(index.search_now(HERE, vectors[n], 1)[0].clip_id == f"clip_{n}" for n in range(0, 1300, 13))
         index.apply([Removed(f"clip_{n}", 2000 + n) for n in range(820)])
-        assert index.settle(20) and not has_graph(index)
+        assert index.settle(60) and not has_graph(index)
         assert index.count(HERE) == 480
         assert all(index.search_now(HERE, vectors[n], 1)[0].clip_id == f"clip_{n}" for n in range(820, 1300, 13))
         index.apply([Removed(f"clip_{n}", 4000 + n) for n in range(820, 1300)])
-        assert index.settle(20)
+        assert index.settle(60)
         assert index.count() == 0 and not index._shards and not index._numbered
 
 
@@ -126,11 +126,11 @@ def test_new_clips_beside_a_graph_are_found_at_once_and_move_behind_it_later() -
     vectors = units(900, 32)
     with index_of(graph_from=500, delta_limit=200) as index:
         index.apply([Placed(HERE, f"clip_{n}", n + 1, vectors[n]) for n in range(500)])
-        assert index.settle(20)
+        assert index.settle(60)
         for n in range(500, 900):
             index.add(HERE, f"clip_{n}", n + 1, vectors[n])
             assert index.search_now(HERE, vectors[n], 1)[0].clip_id == f"clip_{n}"
-        assert index.settle(20)
+        assert index.settle(60)
         assert index._shards[HERE].view.block.count <= 200
 
 
@@ -162,7 +162,7 @@ def test_a_crowd_on_one_vector_hides_nobody() -> None:
                 for n, vector in enumerate(some)
             )
         )
-        assert index.settle(30) and has_graph(index)
+        assert index.settle(60) and has_graph(index)
         for n in range(2, 600):
             assert index.search_now(HERE, vectors[n], 1)[0].clip_id == f"clip_{n}"
         index._closing.set()  # no new build: the dead stay
@@ -217,7 +217,7 @@ def test_searches_while_writers_write_and_graphs_are_built() -> None:
         for thread in threads:
             thread.join()
         assert faults[:3] == []
-        assert index.settle(20)
+        assert index.settle(60)
         assert has_graph(index)
 
 
@@ -230,11 +230,11 @@ def test_a_build_that_fails_leaves_everything_findable(monkeypatch: pytest.Monke
         with monkeypatch.context() as patch:
             patch.setattr(HnswGraph, "grow", fail)
             index.apply([Placed(HERE, f"clip_{n}", n + 1, vectors[n]) for n in range(55)])
-            assert index.settle(10)
+            assert index.settle(60)
         assert not has_graph(index)
         assert index.search_now(HERE, vectors[9], 1)[0].clip_id == "clip_9"
         index.add(HERE, "clip_55", 56, vectors[55])
-        assert index.settle(10) and has_graph(index)
+        assert index.settle(60) and has_graph(index)
 
 
 def test_many_small_partitions_cost_little() -> None:
@@ -267,7 +267,8 @@ def test_closing_gives_up_a_build() -> None:
     vectors = units(30_000, 64)
     index = Index(graph_from=20_000)
     index.apply([Placed(HERE, f"clip_{n}", n + 1, vectors[n]) for n in range(30_000)])
-    started = time.monotonic()
+    assert index._shards[HERE].building
     index.close()
-    assert time.monotonic() - started < 5
+    assert index._shards[HERE].view.base is None and not index._builds
+    index.add(HERE, "clip_late", 40_000, vectors[4])  # orders no build
     assert index.search_now(HERE, vectors[3], 1)[0].clip_id == "clip_3"

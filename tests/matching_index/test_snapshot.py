@@ -33,7 +33,7 @@ def fill(index: Index, model: Model | None = None) -> None:
     later += [Placed(HERE, f"late_{n}", 500 + n, VECTORS[100 + n]) for n in range(4)]
     for part in (changes, later):
         index.apply(part)
-        assert index.settle(20)
+        assert index.settle(60)
         for change in part:
             if model is not None:
                 model.apply(change)
@@ -73,7 +73,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
         # A graph that lies in a file can be built anew and saved again.
         index.apply([Placed(HERE, f"more_{n}", 700 + n, VECTORS[n]) for n in range(90)])
         index.apply([Removed(f"more_{n}", 800 + n) for n in range(90)])
-        assert index.settle(20)
+        assert index.settle(60)
         again = save(index, tmp_path, ORIGIN)
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([again.generation, MANIFEST])
     with filled() as index:

@@ -62,8 +62,11 @@ const seen = async (answer) => ({
 export const pathOf = (id) => `/v1/videos/${encodeURIComponent(id)}`;
 export const isOpen = (video) => video.status === "queued" || video.status === "in_progress";
 
+// Browsers add `no-cache` of their own while their developer tools keep the cache off, which would make every clip anew.
+// "max-stale" says that any age is welcome, and takes that place.
 export async function create(ask, { fresh = false } = {}) {
-  return seen(await send("/v1/videos", { method: "POST", body: ask, headers: fresh ? { "Cache-Control": "no-cache" } : {} }));
+  const headers = { "Cache-Control": fresh ? "no-cache" : "max-stale" };
+  return seen(await send("/v1/videos", { method: "POST", body: ask, headers }));
 }
 
 export const retrieve = async (id, signal) => seen(await send(pathOf(id), { signal }));

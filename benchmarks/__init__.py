@@ -1,0 +1,1 @@
+"""How fast and how right, side by side with others. Each file prints its table and says how to run it."""

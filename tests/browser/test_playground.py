@@ -1,0 +1,337 @@
+"""The page at `/`, by what a visitor does and sees. Every test also fails on a console error or a call to another host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from playwright.sync_api import Route
+
+from tests.browser.conftest import Visit
+from tests.conftest import StartServer
+from tests.live import Live
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _encoder_is_there(live: Live) -> Iterator[None]:
+    live.made("a warm-up, so that no test waits for model and encoder")
+    yield
+
+
+def test_a_prompt_becomes_a_clip_that_plays(visit: Visit) -> None:
+    visitor = visit().ask("a purple ring rolls to the right")
+    assert "Nothing on the shelf" in visitor.done("miss").inner_text()
+    assert visitor.plays()
+    assert visitor.page.get_attribute("#video", "poster")
+    assert "denoise" in visitor.text(".stages")
+    assert visitor.text("#status").startswith("Miss.")
+
+
+def test_the_same_words_again_are_exact(visit: Visit) -> None:
+    visitor = visit().ask("a brown box stays still")
+    visitor.done("miss")
+    visitor.ask("A brown box   stays still.")
+    told = visitor.done("exact").inner_text()
+    assert "These very words were rendered" in told
+    assert "GPU-seconds saved" in told
+    assert "This answer" in told
+    assert visitor.plays()
+
+
+def test_the_examples_tell_the_whole_story(visit: Visit) -> None:
+    """Rendered; the same in other words; a trap that is refused, and why."""
+    visitor = visit()
+    examples = visitor.page.locator("#tricks button")
+    examples.nth(0).click()
+    visitor.done("miss")
+    examples.nth(1).click()
+    assert "“a small red ball bouncing on grass” fits" in visitor.done("near").inner_text()
+    examples.nth(2).click()
+    visitor.done("miss")
+    assert "big is not small" in visitor.text(".refused li")
+    assert "alike" in visitor.text(".refused li")
+    assert [examples.nth(at).locator(".outcome").inner_text().split(",")[0] for at in range(3)] == ["Miss", "Near", "Miss"]
+
+
+def test_every_set_of_examples_keeps_its_promise(visit: Visit, live: Live) -> None:
+    visitor = visit()
+    first = visitor.page.locator("#tricks button .words").all_inner_texts()
+    seen = [first]
+    while True:
+        visitor.page.click("#shuffle")
+        words = visitor.page.locator("#tricks button .words").all_inner_texts()
+        if words == first:
+            break
+        seen.append(words)
+    for asked, alike, trap in seen[1:]:
+        made = live.made(asked, quality="draft")
+        near = live.made(alike, quality="draft")
+        refused = live.made(trap, quality="draft")
+        assert near["reprise"]["verdict"] == "near", (near["prompt"], near["reprise"])
+        assert near["reprise"]["clip"] == made["reprise"]["clip"]
+        assert refused["reprise"]["verdict"] == "miss"
+        assert not refused["reprise"]["refused"][0]["reason"].startswith("similarity"), refused["reprise"]
+
+
+def test_another_take_is_another_clip(visit: Visit) -> None:
+    visitor = visit().ask("a cyan triangle grows")
+    visitor.done("miss")
+    first = visitor.page.url
+    visitor.deed("again").click()
+    assert "take 2" in visitor.done("bypass").inner_text()
+    assert visitor.page.url != first
+    visitor.ask("a cyan triangle grows")
+    assert "take 2" in visitor.done("exact").inner_text()
+
+
+def test_waiting_is_told_and_can_be_cancelled(visit: Visit, live: Live) -> None:
+    ahead = [live.post(f"a white star number {at} spins", quality="final")["id"] for at in range(2)]
+    visitor = visit().ask("a pink diamond shrinks")
+    visitor.card(status="queued")
+    assert "ahead of you" in visitor.text(".going")
+    visitor.deed("cancel").click()
+    assert "Cancelled" in visitor.card(status="failed").inner_text()
+    assert visitor.page.locator("#screen").inner_text() == "Cancelled."
+    assert visitor.focused() != "BODY"
+    for video_id in ahead:
+        httpx.post(f"{live.url}/v1/videos/{video_id}/cancel")
+    visitor.deed("again").click()
+    visitor.card(status="completed")
+
+
+def test_progress_never_goes_back(visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.evaluate(
+        """() => { window.seen = [];
+        new MutationObserver(() => { const bar = document.querySelector('.going progress');
+          if (bar?.hasAttribute('value')) window.seen.push(bar.value); }).observe(document.querySelector('#verdict'),
+          {subtree: true, childList: true, attributes: true}); }"""
+    )
+    visitor.ask("an orange hoop circles around")
+    visitor.done("miss")
+    seen = visitor.page.evaluate("window.seen")
+    assert len(set(seen)) >= 2
+    assert seen == sorted(seen)
+
+
+@pytest.mark.parametrize(("deed", "thanks"), [("right", "Marked as right"), ("wrong", "Marked as wrong")])
+def test_a_hit_can_be_judged(visit: Visit, deed: str, thanks: str) -> None:
+    visitor = visit().ask(f"a green block bounces {deed}")
+    visitor.done("miss")
+    assert visitor.page.locator("[data-deed=wrong]").count() == 0
+    visitor.ask(f"a green block bounces {deed}")
+    visitor.done("exact")
+    visitor.deed(deed).click()
+    assert thanks in visitor.text(".thanks")
+    assert visitor.page.locator("[data-deed=right], [data-deed=wrong]").count() == 0
+
+
+def test_the_strip_remembers_and_adds_up(visit: Visit) -> None:
+    visitor = visit().ask("a yellow donut falls")
+    visitor.done("miss")
+    visitor.ask("a yellow donut falls")
+    visitor.done("exact")
+    strip = visitor.page.locator("#strip li")
+    strip.locator("[aria-current=true] .stamp", has_text="Exact").wait_for()
+    assert "GPU-seconds saved" in visitor.text("#totals")
+    strip.nth(1).locator("img").wait_for()
+    assert strip.nth(1).locator("img").evaluate("async img => { await img.decode(); return img.naturalWidth }") > 0
+    strip.nth(1).locator("button").click()
+    visitor.done("miss")
+    visitor.page.reload()
+    visitor.done("miss")
+    assert "a yellow donut falls" in visitor.text(".card .asked")
+
+
+def test_the_film_can_be_downloaded(visit: Visit) -> None:
+    visitor = visit().ask("a blue sphere hovers")
+    visitor.done("miss")
+    with visitor.page.expect_download() as coming:
+        visitor.page.get_by_role("link", name="Download").click()
+    assert coming.value.suggested_filename.endswith(".mp4")
+    assert coming.value.path().read_bytes()[4:8] == b"ftyp"
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '<img src=x onerror="alert(2)">',
+    "javascript:alert(3)",
+    "</textarea><svg onload=alert(4)> \u202egnp.exe",
+    "{{ 7 * 7 }} ${alert(5)} '; DROP TABLE clips; --",
+)
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_words_stay_words(visit: Visit, words: str) -> None:
+    visitor = visit().ask(words)
+    visitor.card(status="completed")
+    assert visitor.page.locator(".card .asked").text_content() == words
+    visitor.page.locator("#strip [aria-current=true] .asked").wait_for()
+    assert visitor.page.locator("#strip [aria-current=true] .asked").text_content() == words
+    assert visitor.page.locator("main img:not(.frame img), main script, main svg:not(.scene)").count() == 0
+    assert visitor.page.evaluate("[...document.links].every(({protocol}) => protocol.startsWith('http'))")
+
+
+def test_the_keyboard_is_enough(visit: Visit) -> None:
+    visitor = visit()
+    keys = visitor.page.keyboard
+    assert visitor.focused() == "prompt"
+    keys.type("a red star rises")
+    keys.press("Shift+Enter")
+    keys.type("at sunset")
+    keys.press("Enter")
+    visitor.done("miss")
+    assert visitor.text(".card .asked") == "a red star rises\nat sunset"
+    reached: list[str] = []
+    while reached[-1:] != ["again"]:
+        keys.press("Tab")
+        reached.append(visitor.focused())
+        assert len(reached) < 40, reached
+        ring = visitor.page.evaluate("getComputedStyle(document.activeElement.closest('.screen') ?? document.activeElement).outlineStyle")
+        assert ring != "none", f"no focus ring on {reached[-1]}"
+    keys.press("Enter")
+    visitor.done("bypass")
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_it_fits_a_phone(visit: Visit, width: int) -> None:
+    visitor = visit(viewport={"width": width, "height": 760}, has_touch=True)
+    assert not visitor.scrolls_sideways()
+    visitor.ask("a small box " + "x" * 600)
+    visitor.card(status="completed")
+    assert not visitor.scrolls_sideways()
+    visitor.page.click("#more summary")
+    assert not visitor.scrolls_sideways()
+    small = visitor.page.evaluate(
+        "[...document.querySelectorAll('button, .button, summary')].filter(one => one.checkVisibility())"
+        ".filter(one => one.getBoundingClientRect().height < 24).map(one => one.textContent)"
+    )
+    assert small == [], "too small for a thumb"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_both_themes_can_be_read_by_everybody(visit: Visit, theme: str) -> None:
+    visitor = visit(color_scheme=theme, reduced_motion="reduce")
+    assert visitor.violations() == []
+    visitor.page.click("#more summary")
+    visitor.ask(f"a tiny white square glides left, {theme}")
+    visitor.done("miss")
+    visitor.ask(f"a tiny white square glides left, {theme}")
+    visitor.done("exact")
+    assert visitor.violations() == []
+    visitor.forgive("400 (Bad Request)")
+    visitor.ask("  ")
+    visitor.see("#prompt-problem")
+    assert visitor.violations() == []
+
+
+def test_a_chosen_theme_stays(visit: Visit) -> None:
+    visitor = visit(color_scheme="light")
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = visitor.page.evaluate(paper)
+    visitor.page.click("#theme")
+    dark = visitor.page.evaluate(paper)
+    assert light != dark
+    visitor.page.reload()
+    assert visitor.page.evaluate(paper) == dark
+    visitor.page.click("#theme")
+    assert visitor.page.evaluate(paper) == light
+
+
+def test_a_wrong_field_is_named_where_it_is(visit: Visit) -> None:
+    visitor = visit()
+    visitor.forgive("400 (Bad Request)")
+    visitor.ask("   ")
+    assert visitor.text("#prompt-problem")
+    assert visitor.focused() == "prompt"
+    visitor.ask("word " * 900)
+    assert "4000" in visitor.text("#prompt-problem").replace(",", "")
+    visitor.page.click("#more summary")
+    visitor.page.fill("#seed", "-5")
+    visitor.ask("a red ball")
+    assert "seed" in visitor.text("#seed-problem")
+    assert visitor.focused() == "seed"
+    visitor.page.fill("#seed", "many")
+    visitor.page.click("#submit")
+    assert visitor.text("#seed-problem") == "A seed is a whole number."
+    visitor.page.fill("#seed", "7")
+    visitor.page.click("#submit")
+    visitor.done("miss")
+    assert visitor.page.locator("#seed-problem").is_hidden()
+
+
+def test_a_full_queue_counts_down_and_then_asks_again(visit: Visit, start: StartServer) -> None:
+    server = start(queue_limit=1)
+    waiting = server.post("a slow white star", quality="final")["id"]
+    visitor = visit(server)
+    visitor.forgive("429 (Too Many Requests)")
+    visitor.ask("a red ball")
+    retry = visitor.see("#alert button")
+    assert "limit is 1" in visitor.text("#alert")
+    server.finished(server.get(waiting))
+    visitor.until("!document.querySelector('#alert button').disabled")
+    retry.click()
+    visitor.done("miss")
+    assert visitor.page.locator("#alert").is_hidden()
+
+
+def test_a_full_disk_is_said(visit: Visit, start: StartServer) -> None:
+    visitor = visit(start(min_free_gb=10_000_000))
+    visitor.forgive("503 (Service Unavailable)")
+    visitor.ask("a red ball")
+    assert "GB are free" in visitor.text("#alert")
+
+
+def test_a_gateway_that_goes_away_and_comes_back(visit: Visit, live: Live) -> None:
+    visitor = visit()
+    visitor.forgive("ERR_FAILED")
+    asked: list[str] = []
+
+    def cut(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) <= 2:
+            route.abort()
+        else:
+            route.continue_()
+
+    visitor.page.route("**/v1/videos/video_*", cut)
+    visitor.ask("a white ring orbits the middle")
+    visitor.until("document.querySelector('#alert').textContent.includes('Still asking')")
+    visitor.done("miss")
+    assert visitor.page.locator("#alert").is_hidden()
+
+
+def test_a_key_is_asked_for_and_then_goes_with_everything(visit: Visit) -> None:
+    """The gateway that wants keys is played by the network here; clip and thumbnail are fetched, as elements send no key."""
+    visitor = visit()
+    visitor.forgive("401 (Unauthorized)")
+    keyless: list[str] = []
+
+    def guard(route: Route) -> None:
+        if route.request.headers.get("authorization") == "Bearer sesame":
+            route.continue_()
+            return
+        keyless.append(route.request.url)
+        route.fulfill(
+            status=401, json={"error": {"message": "this path needs a key", "type": "", "param": None, "code": "invalid_api_key"}}
+        )
+
+    visitor.page.route("**/v1/**", guard)
+    visitor.page.reload()
+    visitor.see("#key")
+    assert visitor.focused() == "key-text"
+    visitor.page.fill("#key-text", "sesame")
+    visitor.page.keyboard.press("Enter")
+    visitor.page.locator("#key").wait_for(state="hidden")
+    keyless.clear()
+    visitor.ask("a brown brick hops")
+    visitor.done("miss")
+    assert visitor.plays()
+    assert str(visitor.page.get_attribute("#video", "src")).startswith("blob:")
+    with visitor.page.expect_download() as coming:
+        visitor.deed("download").click()
+    assert coming.value.path().read_bytes()[4:8] == b"ftyp"
+    assert keyless == []
