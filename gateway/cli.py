@@ -83,6 +83,28 @@ def prepare() -> None:
 
 
 @main.command()
+@click.option("--markdown", is_flag=True, help="As the table of the README: names, defaults, meanings.")
+def settings(markdown: bool) -> None:
+    """Every setting: its value here, where that comes from, and what it means."""
+    fields = Settings.model_fields
+    if markdown:
+        click.echo("| setting | default | meaning |\n|---|---|---|")
+        for name, field in fields.items():
+            click.echo(f"| `{PREFIX}{name.upper()}` | {shown(field.default)} | {field.description} |".replace("  ", " "))
+        return
+    here = read_settings()
+    for name, field in fields.items():
+        value = "(set)" if not field.repr and getattr(here, name) else getattr(here, name)
+        source = "environment" if name in here.model_fields_set else "default"
+        click.echo(f"{PREFIX}{name.upper()} = {value!s} ({source})\n    {field.description}")
+
+
+def shown(default: object) -> str:
+    """A default in a table: nothing for what is empty."""
+    return "" if default in ("", (), {}, None) else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+
+
+@main.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, exists=True, dir_okay=False))
 def judge(file: Path) -> None:
     """Judge pairs: one JSON row {"new": …, "cached": …} a line in, one verdict a line out, in the same order."""

@@ -48,13 +48,21 @@ class Patience:
     read: float = 30.0
 
 
-class Outbound:
-    """`url` is the API's base, with or without its `/v1`. The key goes to that origin and nowhere else."""
-
-    def __init__(self, url: str, key: str, patience: Patience) -> None:
+def api_base(url: str) -> httpx.URL:
+    """ValueError for what is no web address; its `/v1` may be there or not."""
+    try:
         base = httpx.URL(url.rstrip("/").removesuffix("/v1") + "/v1/")
-        if base.scheme not in {"http", "https"} or not base.host:
-            raise ValueError("the upstream's URL is http://host/v1 or https://host/v1")
+    except httpx.InvalidURL as error:
+        raise ValueError("the upstream's URL is http://host/v1 or https://host/v1") from error
+    if base.scheme not in {"http", "https"} or not base.host:
+        raise ValueError("the upstream's URL is http://host/v1 or https://host/v1")
+    return base
+
+
+class Outbound:
+    """The key goes to the base's origin and nowhere else."""
+
+    def __init__(self, base: httpx.URL, key: str, patience: Patience) -> None:
         self._base, self._key, self._patience = base, key, patience
         timeout = httpx.Timeout(patience.read, connect=patience.connect)
         self._client = httpx.AsyncClient(timeout=timeout, follow_redirects=False)

@@ -20,7 +20,7 @@ from cache.catalog import ServedModel
 from cache.errors import RenderFailed, RenderStopped
 from cache.recipe import Recipe
 from generator import film
-from generator.outbound import Outbound, Patience
+from generator.outbound import Outbound, Patience, api_base
 from generator.renderer import Order, Progress, Rendered
 
 Told = Callable[[Progress], None]
@@ -55,7 +55,7 @@ class UpstreamRenderer:
     ) -> None:
         self._served, self._folder, self._film_limit, self._fields = served, folder, film_limit, fields
         self._patience = patience or Patience()
-        self._open = partial(Outbound, url, key, self._patience)
+        self._open = partial(Outbound, api_base(url), key, self._patience)
         self._outbound: Outbound | None = None
         self._fetched: list[Path] = []
 
