@@ -38,7 +38,7 @@ from gateway.submission import Submission
 from gateway.upkeep import Upkeep
 from gateway.videos import Videos
 from generator.demo.world import strange_words
-from generator.dispatch import InProcessDispatch
+from generator.dispatch import LocalDispatch
 from generator.leases import Leases, Terms
 from generator.model import find_model
 from generator.pipeline import PipelineRenderer
@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> Litestar:
         database, shelf, labels, index, encoders, near=settings.near, candidates=settings.candidates, max_wrong=settings.max_wrong
     )  # fmt: skip
 
-    dispatch, signals = InProcessDispatch(), Signals()
+    dispatch, signals = LocalDispatch(), Signals()
     queue = Queue(database, dispatch, signals, settings.queue_limit)
     keep = settings.clip_ttl_days * _DAY or None
     leases = Leases(

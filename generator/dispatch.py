@@ -35,7 +35,7 @@ class Dispatch(Protocol):
         """The job left this process: its flag is dropped."""
 
 
-class InProcessDispatch:
+class LocalDispatch:
     """Gateway and worker share an event loop. Announcing needs nothing: the row itself is the ticket."""
 
     def __init__(self) -> None:

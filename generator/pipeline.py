@@ -43,7 +43,7 @@ class PipelineRenderer:
         warm: bool = True,
     ) -> None:
         self._model, self._device, self._precision = model, device, precision
-        self._threads = threads or max(1, (os.cpu_count() or 1) - 1)
+        self._threads = threads or max(1, _cores() - 1)
         self._cold = warm
         self._wan: Wan | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="render", initializer=_step_back, initargs=(niceness,))
@@ -88,6 +88,10 @@ class PipelineRenderer:
         if self._wan is None:
             self._wan = Wan(self._model, self._device, self._precision, self._threads)
         return self._wan
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _step_back(niceness: int) -> None:

@@ -387,5 +387,5 @@ def test_the_queue_does_what_its_model_does(backend: str) -> None:
     machine = type("Machine", (QueueMachine,), {"backend": backend})
     run_state_machine_as_test(
         machine,
-        settings=settings(max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=20, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)),
     )

@@ -10,10 +10,9 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Entailment:
-    """The verifier's word on one pair, as logits: `forward` reads cached -> new, `backward` new -> cached."""
+    """The verifier's word on one pair, as a logit: the cached prompt is the premise."""
 
     forward: float
-    backward: float
 
 
 @dataclass(frozen=True)

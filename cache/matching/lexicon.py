@@ -27,7 +27,6 @@ COLOURS = _table(
         "white": "white snow-white whitish ivory",
         "grey": "grey gray greyish grayish",
         "silver": "silver silvery",
-        "rainbow": "rainbow multicolored multicolor multi-colored colorful colourful multicoloured",
     }
 )
 # Pairs that people use for one another; a difference between them is left to the verifier.
@@ -70,7 +69,7 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
 NUMBERS = {
     **{word: str(at) for at, word in enumerate(["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"])},
     "thirteen": "13", "fourteen": "14", "fifteen": "15", "twenty": "20", "thirty": "30", "fifty": "50",
-    "hundred": "100", "dozen": "12", "twins": "2", "both": "2", "trio": "3", "triplets": "3",
+    "hundred": "100", "dozen": "12", "twins": "2", "trio": "3", "triplets": "3",
 }  # fmt: skip
 # A pair of these is one thing.
 WORN_IN_PAIRS = set(
@@ -89,7 +88,7 @@ ACTORS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(["teenager", "teenagers", "teen", "teens"], ("", "teenager")),
     **dict.fromkeys(["grandfather", "grandpa", "king", "prince", "father", "dad", "husband", "brother", "son", "waiter", "actor", "groom"], ("male", "")),
     **dict.fromkeys(["grandmother", "grandma", "queen", "princess", "mother", "mom", "mum", "wife", "sister", "daughter", "waitress", "actress", "bride"], ("female", "")),
-    **dict.fromkeys(["adult", "adults", "grown-up"], ("", "adult")),
+    **dict.fromkeys(["grown-up", "grown-ups"], ("", "adult")),
 }  # fmt: skip
 
 TIMES = _table(
@@ -105,8 +104,8 @@ TIMES = _table(
 CLOSE_TIMES = {frozenset(pair.split("/")) for pair in ["dawn/morning", "morning/day", "dusk/night"]}
 WEATHER = _table(
     {
-        "rain": "rain rainy raining rainfall drizzle downpour rainstorm",
-        "snow": "snow snowy snowing snowfall blizzard snowstorm snow-covered",
+        "rain": "rain rains rainy raining rainfall drizzle downpour rainstorm",
+        "snow": "snow snows snowy snowing snowfall blizzard snowstorm snow-covered",
         "fog": "fog foggy mist misty haze hazy",
         "storm": "storm stormy thunderstorm lightning hurricane tornado",
         "sun": "sunny sunshine sunlit sun-drenched",
@@ -116,7 +115,7 @@ WEATHER = _table(
 )
 SEASONS = _table({"winter": "winter wintry wintertime", "summer": "summer summertime", "autumn": "autumn autumnal", "spring": "springtime"})
 PLACES = _table(
-    {"indoors": "indoors indoor inside_a_house", "outdoors": "outdoors outdoor outside_in", "underwater": "underwater", "space": "outer_space"}
+    {"indoors": "indoors indoor", "outdoors": "outdoors outdoor", "underwater": "underwater", "space": "outer_space"}
 )
 STYLES = _table(
     {
@@ -126,21 +125,20 @@ STYLES = _table(
         "3d": "3d cgi pixar 3-d octane unreal_engine blender_render",
         "clay": "claymation clay plasticine stop-motion stop_motion",
         "pixel": "pixel_art pixel-art 8-bit 16-bit voxel",
-        "watercolor": "watercolor watercolour",
+        "watercolor": "watercolor watercolour water_color",
         "oil": "oil_painting oil-painting oil_on_canvas van_gogh impressionist impressionism monet",
         "ink": "ink_wash ink_painting sumi-e",
         "ukiyo-e": "ukiyo ukiyo-e hokusai",
-        "sketch": "sketch pencil_drawing charcoal hand-drawn line_art doodle",
+        "sketch": "pencil_sketch sketch_style sketch_of pencil_drawing charcoal_drawing hand-drawn line_art line_drawing doodle",
         "paper": "paper_cutout papercut origami",
-        "monochrome": "black_and_white black-and-white monochrome monochromatic film_noir noir",
+        "monochrome": "monochrome monochromatic film_noir noir",
         "sepia": "sepia",
         "cyberpunk": "cyberpunk",
         "steampunk": "steampunk",
-        "surreal": "surrealism surrealist",
+        "surreal": "surrealism surrealist surreal surrealistic",
         "low poly": "low_poly low-poly",
         "lego": "lego",
-        "vintage": "vintage_film vhs super_8 retro_film",
-        "real": "photorealistic photo-realistic live-action live_action documentary",
+        "vintage": "vintage_film vintage_footage old_film vhs super_8 retro_film",
     }
 )
 # A prompt that names none of these expects camera footage; a clip in one of them would surprise.
@@ -178,7 +176,7 @@ CAMERA: dict[str, list[tuple[str, str]]] = {
         ("over the shoulder", r"over[- ]the[- ]shoulder"),
         ("front", r"front(?:al)? view|from the front"),
         ("side", r"side view|from the side|in profile|profile view"),
-        ("back", r"rear view|back view|from behind"),
+        ("back", r"rear view|back view|from behind(?! (?:an?|the|his|her|some)\b)"),
     ],
     "speed": [
         ("slow motion", r"slow[- ]?mo(?:tion)?\b|slowed down|120 ?fps|240 ?fps"),
@@ -239,6 +237,10 @@ OPPOSITES: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 NEGATIONS = set(["no", "not", "without", "never", "nobody", "none", "nothing", "neither", "nor", "cannot", "can't", "isn't", "aren't", "doesn't", "don't", "didn't", "won't", "wasn't", "weren't"])
+THINGS_IN_ING = set(
+    "building painting ceiling ring string king wing swing clothing railing morning evening earring wedding thing drawing lightning sling "
+    "pudding awning stocking sibling duckling being spring icing dressing parking topping crossing landing sing".split()
+)
 SYMMETRIC = set(["and", "with", "beside", "next", "near", "by", "alongside", "or", "&", "between"])
 HARMLESS = set(
     ["video", "clip", "footage", "film", "shot", "scene", "cinematic", "4k", "8k", "hd", "uhd", "1080p", "720p", "high", "quality", "high-quality", "high-resolution", "resolution", "detailed", "ultra", "hyper", "masterpiece", "best", "realistic", "professional", "beautiful", "stunning", "award-winning", "epic", "trending", "showing", "depicting", "featuring", "depicts", "shows", "show", "please", "generate", "create", "make", "photo", "image", "picture"]

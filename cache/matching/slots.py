@@ -24,6 +24,10 @@ _LISTS = {
     "place": lexicon.PLACES,
     "style": lexicon.STYLES,
 }
+_MONOCHROME = re.compile(
+    r"\b(?:in|a) black[ -]and[ -]white(?= (?:photo|film|footage|video|style|movie|image|cinema|tones)|$| ,| \.)"
+    r"|black[ -]and[ -]white (?:photo|film|footage|video|style|movie|image|cinema)|, black[ -]and[ -]white(?= ,|$| \.)|^black[ -]and[ -]white ,"
+)
 _SEASON_FALL = re.compile(r"\b(?:in|during) (?:the )?(fall|spring)\b(?! of| from)")
 _UNITS = re.compile(r"^\d+(?:k|p|mm|fps|bit|°|%)|^\d+[a-z]+$")
 _BY_PASSIVE = re.compile(r"(?:ed|en|own|ught|ung|ept|old|it|ut)$")
@@ -71,7 +75,8 @@ def _noun_after(tokens: list[Word], at: int) -> Word | None:
         modifier = word.text in _MODIFIERS or word.text in lexicon.ADJECTIVES or word.text in lexicon.NUMBERS
         if word.text in {",", "and", "of", "or", "colored", "coloured", "the", "other"} or modifier or word.text.endswith("ly"):
             continue
-        return word if word.is_content else None
+        # "holding" is no thing; "building" is.
+        return word if word.is_content and (not word.text.endswith("ing") or word.text in lexicon.THINGS_IN_ING) else None
     return None
 
 
@@ -117,7 +122,7 @@ def _modifiers(tokens: list[Word]) -> Iterator[Fact]:
 
 
 def _predicate(tokens: list[Word], at: int) -> bool:
-    before = tokens[at - 1].text if at else ""
+    before = next((word.text for word in reversed(tokens[:at]) if word.text not in _MODIFIERS and word.text not in lexicon.ADJECTIVES), "")
     nexts = tokens[at + 1] if at + 1 < len(tokens) else None
     return before in _COPULAS and (nexts is None or not nexts.is_content)
 
@@ -135,6 +140,8 @@ def _noun_before(tokens: list[Word], at: int) -> Word | None:
 def _negations(tokens: list[Word]) -> Iterator[Fact]:
     for at, word in enumerate(tokens):
         if word.text in lexicon.NEGATIONS:
+            if at + 1 < len(tokens) and tokens[at + 1].text in {"longer", "matter", "doubt", "one's"}:
+                continue
             rest = [next_ for next_ in tokens[at + 1 : at + 5] if next_.is_content and next_.text not in lexicon.NEGATIONS]
             about = rest[0] if rest else None
             yield Fact("negation", "no", about.stem if about else "", about.text if about else "", word.text)
@@ -168,6 +175,8 @@ def _listed(plain: str) -> Iterator[Fact]:
             if value not in seen and f" {word} " in padded:
                 seen.add(value)
                 yield Fact(slot, value, words=word)
+    if (match := _MONOCHROME.search(plain)) is not None:
+        yield Fact("style", "monochrome", words=match.group())
     match = _SEASON_FALL.search(plain)
     if match:
         yield Fact("season", {"fall": "autumn", "spring": "spring"}[match.group(1)], words=match.group())
@@ -186,7 +195,8 @@ def _opposites(tokens: list[Word], plain: str) -> Iterator[Fact]:
         side = _SIDES.get(word.stem)
         if side is None or (word.text == "back" and at and tokens[at - 1].text != "the"):
             continue
-        yield Fact(side[0], str(side[1]), words=word.text)
+        near = [next((near.stem for near in part if near.is_content), "") for part in (tokens[at - 1 :: -1] if at else [], tokens[at + 1 :])]
+        yield Fact(side[0], str(side[1]), about="|".join(near), words=word.text)
 
 
 def _names(tokens: list[Word]) -> Iterator[Fact]:

@@ -71,7 +71,11 @@ class Agreement:
 
 
 def agrees(scene: Scene, sight: Sight) -> Agreement:
-    """Compare in the order of things that fits best. Spinning is invisible on what is round, so still will do there."""
+    """Compare in the order of things that fits best.
+
+    Spinning is invisible on what is round, so still will do there. Sizes are words of degree: what is asked for as small
+    must not look large, nor the reverse.
+    """
     background = scene.background is sight.background
     if len(scene.things) != len(sight.things):
         return Agreement(False, False, False, False, False, background)
@@ -81,7 +85,7 @@ def agrees(scene: Scene, sight: Sight) -> Agreement:
             all(a.shape is b.shape for a, b in pairs),
             all(a.colour is b.colour for a, b in pairs),
             all(_moves(a, b) for a, b in pairs),
-            all(a.size is b.size for a, b in pairs),
+            all(a.size in (b.size, Size.MEDIUM) or b.size is Size.MEDIUM for a, b in pairs),
             background,
         )
         for order in permutations(sight.things)
@@ -129,7 +133,10 @@ def _background(backdrop: Floats, frames: Frames, masks: Masks) -> Background:
     mean = backdrop.mean(axis=0)
     red, green, blue = mean
     if mean.max() < 90 and max(top.max(), low.max()) < 110 and green < max(red, blue) + 15:
-        specks = (np.abs(frames.astype(np.int16) - backdrop[:, None].astype(np.int16)).max(axis=-1) > 45) & ~masks
+        things = masks
+        for _ in range(4):  # Films blur the rims of things.
+            things = np.logical_or.reduce([things, *(_shift(things, *step) for step in _NEAR)])
+        specks = (np.abs(frames.astype(np.int16) - backdrop[:, None].astype(np.int16)).max(axis=-1) > 45) & ~things
         starry = specks.mean(axis=(1, 2)).mean() > 0.0012
         return Background.STARS if starry or blue > red + 18 else Background.BLACK
     if mean.min() > 215 and np.ptp(mean) < 25:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -35,17 +36,16 @@ GRADIENTS: dict[Background, tuple[tuple[int, int, int], ...]] = {
 }
 
 
-def draw(stage: Stage, generator: torch.Generator, device: torch.device | str = "cpu") -> Tensor:
-    """[batch, 3, FRAMES, SIDE, SIDE] in 0..1 of a stacked stage; the generator (on that device) draws stars and tints."""
+def draw(stage: Stage, device: torch.device | str = "cpu") -> Tensor:
+    """[batch, 3, FRAMES, SIDE, SIDE] in 0..1 of a stacked stage."""
     track = torch.as_tensor(stage.track, device=device)
-    scene = _backdrop(torch.as_tensor(stage.background, device=device), generator)
+    scene = _backdrops(torch.device(device))[torch.as_tensor(stage.background, device=device)]
     scene = scene[:, :, None].expand(-1, -1, FRAMES, -1, -1)
     paint = torch.tensor([PAINT[c] for c in COLOURS], device=device) / 255
     for which in range(2):
         cover = _cover(track[:, which], torch.as_tensor(stage.shape[:, which], device=device))[:, None]
         tint = paint[torch.as_tensor(stage.colour[:, which], device=device)]
-        tint = tint + (torch.rand(tint.shape, device=device, generator=generator) - 0.5) * (14 / 255)
-        scene = scene + cover * (tint.clamp(0, 1)[:, :, None, None, None] - scene)
+        scene = scene + cover * (tint[:, :, None, None, None] - scene)
     return scene
 
 
@@ -99,36 +99,34 @@ def _star(u: Tensor, v: Tensor, reach: Tensor, waist: float = 0.45) -> Tensor:
     return ((along - reach) * nx + across * ny) / math.hypot(nx, ny)
 
 
-def _backdrop(background: Tensor, generator: torch.Generator) -> Tensor:
-    """[batch, 3, SIDE, SIDE]: a gradient from top to bottom, with stars at night and faint texture on the ground."""
-    device, batch = background.device, len(background)
-    line = (torch.arange(SIDE, device=device) + 0.5) / SIDE
-    stops = torch.tensor([GRADIENTS[b] for b in BACKGROUNDS], device=device)[background] / 255
-    tone = torch.rand(batch, 1, 1, device=device, generator=generator) - 0.5
-    stops = (stops * (1 + 0.06 * tone)).clamp(0, 1)
+@cache
+def _backdrops(device: torch.device) -> Tensor:
+    """[backgrounds, 3, SIDE, SIDE]: gradients from top to bottom, with stars at night and faint texture on the ground.
+
+    Always the same stars: a place for each of two dozen would be more for a small model to learn than all the rest.
+    """
+    line = (torch.arange(SIDE) + 0.5) / SIDE
+    stops = torch.tensor([GRADIENTS[b] for b in BACKGROUNDS]) / 255
     upper = stops[:, 0, :, None] + (stops[:, 1] - stops[:, 0])[:, :, None] * (2 * line)
     lower = stops[:, 1, :, None] + (stops[:, 2] - stops[:, 1])[:, :, None] * (2 * line - 1)
-    rows = torch.where(line < 0.5, upper, lower)[:, :, :, None].expand(-1, -1, -1, SIDE)
-    night = (background == BACKGROUNDS.index(Background.STARS))[:, None, None]
-    ground = sum(
-        (background == BACKGROUNDS.index(kind))[:, None, None] * _weave(batch, line, across, down, generator)
-        for kind, across, down in ((Background.GRASS, 22.0, 5.0), (Background.SAND, 3.0, 16.0))
-    )
-    return (rows + (night * _stars(batch, line, generator) + ground)[:, None]).clamp(0, 1)
+    rows = torch.where(line < 0.5, upper, lower)[:, :, :, None].repeat(1, 1, 1, SIDE)
+    rows[BACKGROUNDS.index(Background.STARS)] += _stars(line)
+    rows[BACKGROUNDS.index(Background.GRASS)] += _weave(line, 22.0, 5.0)
+    rows[BACKGROUNDS.index(Background.SAND)] += _weave(line, 3.0, 16.0)
+    return rows.clamp(0, 1).to(device)
 
 
-def _stars(batch: int, line: Tensor, generator: torch.Generator, count: int = 24) -> Tensor:
-    """[batch, SIDE, SIDE]: soft white dots of about two pixels."""
-    place = torch.rand(2, batch, count, 1, device=line.device, generator=generator)
-    bright = 0.35 + 0.5 * torch.rand(batch, count, 1, device=line.device, generator=generator)
+def _stars(line: Tensor, count: int = 24) -> Tensor:
+    """[SIDE, SIDE]: soft white dots of about two pixels."""
+    dice = torch.Generator().manual_seed(8)
+    place = torch.rand(2, count, 1, generator=dice)
+    bright = 0.35 + 0.5 * torch.rand(count, 1, generator=dice)
     across, down = torch.exp(-(((line - place) * (SIDE / 1.1)) ** 2))
-    return torch.einsum("bnh,bnw->bhw", down * bright, across)
+    return (down * bright).T @ across
 
 
-def _weave(batch: int, line: Tensor, across: float, down: float, generator: torch.Generator) -> Tensor:
-    """[batch, SIDE, SIDE]: gentle waves, `across` and `down` of them per frame."""
-    phase = 2 * math.pi * torch.rand(3, batch, 1, 1, device=line.device, generator=generator)
-    x, y = line[None, None, :], line[None, :, None]
-    bend = 0.6 * torch.sin(2 * math.pi * 2 * (x if across < down else y) + phase[2])
-    waves = torch.sin(2 * math.pi * across * x + phase[0] + bend) * torch.sin(2 * math.pi * down * y + phase[1] + bend)
-    return 0.022 * waves
+def _weave(line: Tensor, across: float, down: float) -> Tensor:
+    """[SIDE, SIDE]: gentle waves, `across` and `down` of them per frame."""
+    x, y = line[None, :], line[:, None]
+    bend = 0.6 * torch.sin(2 * math.pi * 2 * (x if across < down else y))
+    return 0.022 * torch.sin(2 * math.pi * across * x + bend) * torch.sin(2 * math.pi * down * y + bend)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,10 @@ import numpy.typing as npt
 from generator.demo.scenes import FRAMES, Background, Colour, Motion, Scene, Shape, Size, Thing
 
 Floats = npt.NDArray[np.float32]
+Doubles = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-RADII = {Size.SMALL: (0.095, 0.11), Size.MEDIUM: (0.135, 0.15), Size.LARGE: (0.185, 0.205)}
-PAIR_SCALE = 0.92
-"""Two things are a little smaller each, so that they find room."""
+RADII = {Size.SMALL: 0.1, Size.MEDIUM: 0.14, Size.LARGE: 0.185}
 REACH = {
     Shape.CIRCLE: 1.0,
     Shape.SQUARE: 1.25,
@@ -33,6 +32,10 @@ GROWTH = (0.66, 1.2)
 """First and last radius of a growing thing, over its nominal one: the area more than triples."""
 EDGE, GAP = 0.02, 0.035
 """Room kept to the frame's edge and between two things."""
+CELL = 1 / 16
+"""Places are multiples of this: one cell of the VAE's latent. A thing then has few latent patterns, wherever it stands,
+and a moving one passes from cell to cell in step with the latent frames. A small model learns such a world many times
+faster than one in which everything may be anywhere, and a viewer sees no difference."""
 
 SHAPES, COLOURS, BACKGROUNDS = list(Shape), list(Colour), list(Background)
 
@@ -64,10 +67,27 @@ def stack(stages: list[Stage]) -> Stage:
 def draw_scene(rng: random.Random) -> tuple[Scene, Stage]:
     """A random scene that has room for its things, and its staging."""
     while True:
-        scene = _imagine(rng)
-        stage = place(scene, rng)
-        if stage is not None:
-            return scene, stage
+        scene: Scene | None = _imagine(rng)
+        while scene is not None:
+            stage = place(scene, rng)
+            if stage is not None:
+                return scene, stage
+            scene = _smaller(scene)
+
+
+def _smaller(scene: Scene) -> Scene | None:
+    """The scene with its largest thing one size down; None when all are small.
+
+    Giving up on a crowded scene at once would leave motions that need much room, like circling, out of most pairs.
+    """
+    order = list(Size)
+    things = list(scene.things)
+    which = max(range(len(things)), key=lambda i: order.index(things[i].size))
+    rank = order.index(things[which].size)
+    if rank == 0:
+        return None
+    things[which] = replace(things[which], size=order[rank - 1])
+    return replace(scene, things=tuple(things))
 
 
 def _imagine(rng: random.Random) -> Scene:
@@ -92,11 +112,10 @@ def _thing(rng: random.Random, background: Background) -> Thing:
     return Thing(rng.choice(SHAPES), colour, rng.choice(list(Motion)), size)
 
 
-def place(scene: Scene, rng: random.Random, tries: int = 40) -> Stage | None:
+def place(scene: Scene, rng: random.Random, tries: int = 12) -> Stage | None:
     """Staging in which every thing stays inside the frame and clear of the other; None when no room was found."""
-    scale = PAIR_SCALE if len(scene.things) == 2 else 1.0
     for _ in range(tries):
-        tracks = [_track(thing, scale, rng) for thing in scene.things]
+        tracks = [_track(thing, rng) for thing in scene.things]
         if scene.orbit:
             # The second thing stands where the first one's circle has its centre.
             ring = tracks[0][:, :2]
@@ -122,26 +141,41 @@ def _stage(scene: Scene, tracks: list[Floats]) -> Stage:
     return Stage(track, shape, colour, np.array(BACKGROUNDS.index(scene.background)))
 
 
-def _track(thing: Thing, scale: float, rng: random.Random) -> Floats:
+def _track(thing: Thing, rng: random.Random) -> Floats:
     """[FRAMES, 4] of one thing, somewhere in the frame."""
-    radius = scale * rng.uniform(*RADII[thing.size])
     time = np.linspace(0.0, 1.0, FRAMES)
-    radii = np.full(FRAMES, radius)
+    radii = np.full(FRAMES, RADII[thing.size])
     if thing.motion in (Motion.GROW, Motion.SHRINK):
         low, high = GROWTH if thing.motion is Motion.GROW else GROWTH[::-1]
-        radii = radius * (low + (high - low) * time)
-    room = 1 - 2 * (EDGE + REACH[thing.shape] * radii.max())
-    x, y = _path(thing.motion, time, room, rng)
-    angle = rng.choice((-1, 1)) * math.radians(rng.uniform(210, 330)) * time * (thing.motion is Motion.SPIN)
-    # The path lies in a box of its own width and height, which may stand anywhere in the room.
-    left, top = (EDGE + REACH[thing.shape] * radii.max() + rng.random() * (room - np.ptp(v)) - v.min() for v in (x, y))
-    return np.stack([x + left, y + top, radii, angle], axis=1).astype(np.float32)
+        radii *= low + (high - low) * time
+    margin = EDGE + REACH[thing.shape] * radii.max()
+    x, y = _path(thing.motion, time, 1 - 2 * margin)
+    angle = math.radians(SPIN) * time * (thing.motion is Motion.SPIN)
+    track = [_somewhere(x, margin, rng), _somewhere(y, margin, rng), radii, angle]
+    return np.stack(track, axis=1).astype(np.float32)
 
 
-def _path(motion: Motion, time: npt.NDArray[np.float64], room: float, rng: random.Random) -> tuple[Floats, Floats]:
-    """x and y of a centre over time, each at most `room` wide."""
+def _somewhere(line: Doubles, margin: float, rng: random.Random) -> Doubles:
+    """A coordinate over time, moved so that it starts on the grid and keeps the margin on both sides."""
+    first, last = (margin - line.min()) / CELL, (1 - margin - line.max()) / CELL
+    if math.ceil(first) > math.floor(last):
+        return line + CELL * (first + last) / 2
+    return line + CELL * rng.randint(math.ceil(first), math.floor(last))
+
+
+TRAVEL = (0.5, 0.375)
+"""How far a moving thing goes: the first that the frame has room for. Half a frame is two cells a latent frame."""
+LEAP, HOPS = 0.3125, 2
+ORBIT = 0.1875
+"""Radius of the circle that a circling thing runs once, clockwise from the top."""
+SPIN = 288.0
+"""Degrees that a spinning thing turns, clockwise: 18 a frame, so that no shape seems to stand still or turn back."""
+
+
+def _path(motion: Motion, time: Doubles, room: float) -> tuple[Doubles, Doubles]:
+    """x and y of a centre over time from where it starts, each at most `room` wide."""
     rest = np.zeros_like(time)
-    way = time * min(room, rng.uniform(0.38, 0.6))
+    way = time * next((length for length in TRAVEL if length <= room), room)
     match motion:
         case Motion.RIGHT:
             return way, rest
@@ -152,11 +186,9 @@ def _path(motion: Motion, time: npt.NDArray[np.float64], room: float, rng: rando
         case Motion.DOWN:
             return rest, way
         case Motion.BOUNCE:
-            hops, start = rng.choice((1.5, 2.0)), rng.choice((0.0, 0.0, 0.5))
-            return rest, -min(room, rng.uniform(0.28, 0.42)) * np.abs(np.sin(math.pi * (hops * time + start)))
+            return rest, -min(room, LEAP) * np.abs(np.sin(math.pi * HOPS * time))
         case Motion.CIRCLE:
-            sweep, start = rng.choice((-1, 1)) * math.radians(rng.uniform(300, 360)), rng.uniform(0, 2 * math.pi)
-            radius = min(room / 2, rng.uniform(0.17, 0.27))
-            return radius * np.cos(start + sweep * time), radius * np.sin(start + sweep * time)
+            radius, angle = min(room / 2, ORBIT), 2 * math.pi * time
+            return radius * np.sin(angle), radius * (1 - np.cos(angle))
         case _:
             return rest, rest

@@ -1,0 +1,56 @@
+"""Door to the cross-encoder: does a clip made for `cached` show what `new` asks for?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from cache.matching.batching import Batches
+from cache.matching.calibration import Entailment
+from cache.matching.exported import exported_verifier
+from cache.matching.onnx_model import OnnxModel, Text, file_digest
+from cache.prompt import normal_form
+
+SHIPPED = Path(__file__).parent / "verifier"
+
+
+class Verifier:
+    """Reads the cached prompt as premise and the new one as hypothesis. `version` names its file."""
+
+    def __init__(self, model: OnnxModel, version: str) -> None:
+        self._model = model
+        self.version = version
+        self._batches: Batches[Text, Entailment] = Batches(self._scores, name="verifier")
+
+    @classmethod
+    def load(cls, source: str = str(SHIPPED), cache_dir: Path = Path(".reprise/models"), threads: int = 2) -> Verifier:
+        """Heavy: call it in a thread. `source` is the shipped folder, a cross-encoder folder or a hub id."""
+        folder = exported_verifier(source, cache_dir)
+        facts = json.loads((folder / "export.json").read_text())
+        if file_digest(folder / "model.onnx") != facts["model"]:
+            raise ValueError(f"{folder / 'model.onnx'} is not the file that its export.json describes")
+        model = OnnxModel(folder / "model.onnx", folder / "tokenizer.json", facts["window"], threads)
+        return cls(model, f"{facts['name']}-{facts['weights'][:12]}")
+
+    def refuses(self, new: str, cached: str) -> str | None:
+        """Why this pair cannot be read whole, or None."""
+        return self._model.unread(_pair(new, cached))
+
+    async def score(self, new: str, cached: str) -> Entailment:
+        return await self._batches.ask(_pair(new, cached))
+
+    def score_now(self, pairs: list[tuple[str, str]]) -> list[Entailment]:
+        """Blocking, for pairs of (new, cached): for the command line and benchmarks."""
+        return [entailment for at in range(0, len(pairs), 64) for entailment in self._scores([_pair(*pair) for pair in pairs[at : at + 64]])]
+
+    def close(self) -> None:
+        self._batches.close()
+
+    def _scores(self, pairs: list[Text]) -> list[Entailment]:
+        # A cross-encoder with three labels (contradiction, entailment, neutral) is read by its middle one against the rest.
+        rows = self._model.run(pairs)
+        return [Entailment(float(row[0] if len(row) == 1 else row[1] - max(row[0], row[2]))) for row in rows]
+
+
+def _pair(new: str, cached: str) -> Text:
+    return normal_form(cached), normal_form(new)
