@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "REPRISE_"
+LEAST_SECRET = 16  # characters
 
 
 def _split(value: object) -> object:
@@ -30,6 +31,9 @@ class Settings(BaseSettings):
     store_url: str = Field("", description="Object store; empty: a folder under the data folder. `s3://bucket?endpoint=…` scales out.")
     host: str = Field("127.0.0.1", description="Address to listen on. Anything but localhost needs keys.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    admin_key: str = Field(
+        "", description="Makes the first admin key at the start: this one (at least 16 characters), of the tenant `local`.", repr=False
+    )
     allowed_hosts: Words = Field((), description="Host names, beside localhost, that open mode accepts in `Host` (comma separated).")
 
     # What makes clips
@@ -43,6 +47,12 @@ class Settings(BaseSettings):
     )
     upstream_url: str = Field("", description="Base URL of the `/v1/videos` server that renders misses.")
     upstream_key: str = Field("", description="Its API key.", repr=False)
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="Of the transformer and text encoder; auto: bfloat16 where the device computes in it."
+    )
+    render_threads: int = Field(0, ge=0, description="Torch's threads on a CPU; 0: all cores but one, which answers requests.")
+    render_niceness: int = Field(5, ge=0, le=19, description="How far rendering on a CPU stands back behind answering (Linux).")
+    warm_up: bool = Field(True, description="Whether a first short render follows the loading of the model.")
     device: str = Field("auto", description="Torch device; auto: CUDA where there is one, else CPU.")
 
     # What may answer
@@ -71,6 +81,13 @@ class Settings(BaseSettings):
     # What is told
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
     log_prompts: bool = Field(False, description="Whether log lines may hold prompt texts.")
+
+    @field_validator("admin_key")
+    @classmethod
+    def _long_enough(cls, value: str) -> str:
+        if value and len(value) < LEAST_SECRET:
+            raise ValueError(f"a key that guards the place has at least {LEAST_SECRET} characters")
+        return value
 
     @field_validator("data_dir")
     @classmethod

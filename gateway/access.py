@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections import OrderedDict
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from cache.errors import Forbidden, Unauthenticated
+from cache.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
+from cache.storage.accounts import Accounts, Key, Role, sha256_of
+from gateway.limits import Limits
 from gateway.reply import headers_of
 
-Role = Literal["user", "admin"]
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 PUBLIC = {"public": True}  # `opt` of a route that anyone may call, such as the health checks
+PAGE = {"page": True}  # `opt` of a page that holds nothing of anybody: it asks for a key itself
+_FRESH = 2.0  # seconds that a key is believed before it is read again: a revoked one works no longer than this
+_BRIDGED = 600.0  # the same while the database is away, for keys that it confirmed before
+_MOST = 10_000  # keys held in memory
+_READING = {"GET", "HEAD", "OPTIONS"}
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Everything that is looked up or written is looked up and written for `tenant`."""
+    """Everything that is looked up or written is looked up and written for `tenant`. `shares`: the shared pool, too."""
 
     tenant: str
     role: Role = "user"
+    shares: bool = False
+    key_id: str | None = None
 
 
 LOCAL = Caller("local", "admin")
@@ -71,6 +82,110 @@ class OpenAccess:
         origin = headers.get(b"origin")
         if origin is not None and authority_of(origin.decode("latin-1").lower()) != host:
             raise Forbidden("without keys only our own pages may call, and Origin names another")
+
+
+@dataclass
+class _Confirmed:
+    key: Key
+    at: float  # monotonic seconds
+
+
+class KeyAccess:
+    """`Authorization: Bearer KEY` or `X-API-Key: KEY`. No key, one that never was and one that was revoked are all answered
+    alike, after the same hash and the same look-up; what is compared is a hash, so its timing tells nothing about keys.
+    """
+
+    def __init__(self, accounts: Accounts, limits: Limits) -> None:
+        self._accounts, self._limits = accounts, limits
+        self._confirmed: OrderedDict[str, _Confirmed] = OrderedDict()
+        self._asking: dict[str, asyncio.Task[Key | None]] = {}
+        self._used: dict[str, float] = {}
+
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        async def let_in(scope: Scope, receive: Receive, send: Send) -> None:
+            opt = scope["route_handler"].opt
+            if opt.get("public") or opt.get("page"):
+                await app(scope, receive, send)
+                return
+            key = await self.known(_secret(headers_of(scope)))
+            if key is None:
+                raise Unauthenticated("this needs an API key, as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+            scope["user"] = Caller(key.tenant, key.role, key.share == "all", key.id)
+            self._used[key.id] = time.time()
+            with self._limits.running(key):
+                self._count(key, scope)
+                await app(scope, receive, send)
+
+        return let_in
+
+    def _count(self, key: Key, scope: Scope) -> None:
+        """Looking costs no render and is what waiting clients do all the time: only what asks or changes is counted."""
+        if scope.get("method") in _READING:
+            return
+        try:
+            scope["state"]["limits"] = self._limits.take(key)
+        except RateLimited:
+            scope["state"]["limits"] = self._limits.told(key)
+            raise
+
+    async def known(self, secret: str) -> Key | None:
+        digest, at = sha256_of(secret), time.monotonic()
+        confirmed = self._confirmed.get(digest)
+        if confirmed is not None and at < confirmed.at + _FRESH:
+            return confirmed.key
+        try:
+            return await self._ask(digest)
+        except Unavailable:
+            if confirmed is None or at >= confirmed.at + _BRIDGED:
+                raise
+            return confirmed.key
+
+    async def _ask(self, digest: str) -> Key | None:
+        """Many calls of one key share one look at the database; one of them leaving does not stop it."""
+        asking = self._asking.get(digest)
+        if asking is None:
+            asking = self._asking[digest] = asyncio.create_task(self._read(digest))
+            asking.add_done_callback(lambda _: self._asking.pop(digest, None))
+        return await asyncio.shield(asking)
+
+    async def _read(self, digest: str) -> Key | None:
+        at = time.monotonic()  # before the look: what it finds was true then
+        key = await self._accounts.find(digest)
+        self._confirmed.pop(digest, None)
+        if key is not None:
+            self._confirmed[digest] = _Confirmed(key, at)
+            if len(self._confirmed) > _MOST:
+                self._confirmed.popitem(last=False)
+        return key
+
+    async def note_use(self) -> None:
+        """Writes down when keys were used since the last time: not with each call, which would make reading a write."""
+        used, self._used = self._used, {}
+        if used:
+            await self._accounts.used(used)
+
+
+async def add_limits(message: Message, scope: Scope) -> None:
+    """A `before_send` hook: answers to counted calls say what is left, refusals too."""
+    if message["type"] == "http.response.start" and (limits := scope["state"].get("limits")):
+        message["headers"] = [*message["headers"], *limits]
+
+
+def _secret(headers: dict[bytes, bytes]) -> str:
+    """The key that was sent, "" for none; an Authorization of another scheme is no key of ours."""
+    sent = headers.get(b"authorization")
+    if sent is None:
+        return headers.get(b"x-api-key", b"").decode("latin-1")
+    scheme, _, secret = sent.decode("latin-1").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def admin_of(connection: Connection) -> Caller:
+    """As caller_of; Forbidden for those who may only use the place, not run it."""
+    caller = caller_of(connection)
+    if caller.role != "admin":
+        raise Forbidden("this needs a key of the role admin")
+    return caller
 
 
 def caller_of(connection: Connection) -> Caller:

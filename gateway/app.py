@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 from litestar import Litestar
+from litestar.datastructures import State
 
 from cache.catalog import DEMO, ServedModel
 from cache.errors import StillLoading, Unavailable
@@ -19,20 +20,24 @@ from cache.matching.lookup import Lookup
 from cache.matching.projection import Projection, RowLog
 from cache.prompt import Prompt
 from cache.settings import Settings
+from cache.storage.accounts import Accounts
 from cache.storage.database import Database
 from cache.storage.labels import Labels
 from cache.storage.objects import open_store
 from cache.storage.requests import Requests
 from cache.storage.shelf import Shelf
-from gateway.access import OpenAccess
+from gateway.access import KeyAccess, OpenAccess, add_limits
 from gateway.answer import Answer, Rules
 from gateway.byte_cache import ByteCache
 from gateway.claims import Rows
+from gateway.gate import Gate
 from gateway.health import Health, Part
+from gateway.limits import Limits
 from gateway.media import Media
 from gateway.models import Models
 from gateway.playground.playground import Playground
 from gateway.problems import HANDLERS
+from gateway.rendering import build_renderer
 from gateway.reply import add_request_id
 from gateway.submission import Submission
 from gateway.upkeep import Upkeep
@@ -40,8 +45,6 @@ from gateway.videos import Videos
 from generator.demo.world import strange_words
 from generator.dispatch import LocalDispatch
 from generator.leases import Leases, Terms
-from generator.model import find_model
-from generator.pipeline import PipelineRenderer
 from generator.queue import Queue
 from generator.signals import Signals
 from generator.worker import Worker
@@ -59,7 +62,7 @@ def create_app(settings: Settings) -> Litestar:
     database = Database(settings.database)
     objects = open_store(settings.store)
     shelf, requests, labels = Shelf(database, objects), Requests(database), Labels()
-    found = find_model(settings.model, settings.model_revision, settings.data_dir)
+    renderer = build_renderer(settings)
 
     index = Index()
     encoders = Loading(lambda: loading.load(settings), settings.encoder_wait)
@@ -77,7 +80,7 @@ def create_app(settings: Settings) -> Litestar:
         leases=leases,
         dispatch=dispatch,
         signals=signals,
-        renderer=PipelineRenderer(found, settings.device),
+        renderer=renderer,
         objects=objects,
         folder=settings.data_dir / "films",
         min_free_bytes=int(settings.min_free_gb * _GIB),
@@ -85,9 +88,14 @@ def create_app(settings: Settings) -> Litestar:
 
     submission = Submission(database, shelf, requests, lookup, queue, dispatch)
     rules = Rules(
-        settings.cache, settings.video_ttl_days * _DAY or None, int(settings.min_free_gb * _GIB), lambda prompt: notes(found.served, prompt)
-    )  # fmt: skip
+        cache=settings.cache,
+        video_ttl=settings.video_ttl_days * _DAY or None,
+        min_free=int(settings.min_free_gb * _GIB),
+        notes=lambda prompt: notes(renderer.served, prompt),
+    )
     answer = Answer(Rows(database, shelf, requests, labels, queue, signals), objects, lookup, ExactMemory(), submission, rules)
+    accounts = Accounts(database)
+    gate = Gate(accounts, OpenAccess(settings.allowed_hosts), KeyAccess(accounts, Limits()), settings.host)
     upkeep = Upkeep(leases, shelf, requests, lookup, submission, grace=settings.grace_seconds)
 
     @asynccontextmanager
@@ -97,11 +105,12 @@ def create_app(settings: Settings) -> Litestar:
             closing.push_async_callback(objects.close)
             closing.push_async_callback(requests.close)
             await migrate(database)
+            await gate.decide(settings.admin_key)
             await leases.expire(every=settings.embedded)
             closing.push_async_callback(encoders.close)
             encoders.start()
             closing.callback(index.close)
-            for work in (upkeep.run(), keep_up(database, index, encoders, signals)):
+            for work in (upkeep.run(), gate.run(), keep_up(database, index, encoders, signals)):
                 closing.push_async_callback(ended, asyncio.create_task(work))
             working = asyncio.create_task(worker.run())
             closing.push_async_callback(worker.stop, _GRACE)
@@ -109,7 +118,7 @@ def create_app(settings: Settings) -> Litestar:
             yield
 
     cached = ByteCache(settings.byte_cache_mb * 2**20)
-    models = Models([found.served], settings.model_aliases)
+    models = Models([renderer.served], settings.model_aliases)
     health = Health(
         {
             "database": Part(lambda: answering(database), needed=True),
@@ -125,9 +134,10 @@ def create_app(settings: Settings) -> Litestar:
             *health.routes(),
             *Playground().routes(),
         ],
-        middleware=[OpenAccess(settings.allowed_hosts).middleware],
+        middleware=[gate.middleware],
         exception_handlers=HANDLERS,
-        before_send=[add_request_id],
+        before_send=[add_request_id, add_limits],
+        state=State({"gate": gate}),
         request_max_body_size=settings.body_limit,
         lifespan=[lifespan],
         openapi_config=None,

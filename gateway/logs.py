@@ -39,5 +39,5 @@ def start_logging(settings: Settings) -> None:
     root.handlers = [lines]
     root.setLevel(settings.log_level.upper())
     # Their every request or step is no event of ours.
-    for name in ("httpx", "httpcore", "uvicorn.access", "alembic", "urllib3", "aiosqlite"):
+    for name in ("httpx", "httpcore", "uvicorn.access", "alembic", "urllib3", "aiosqlite", "procrastinate", "psycopg.pool"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
-import ipaddress
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,36 +11,40 @@ from socket import socket
 
 import uvicorn
 
-from cache.errors import Forbidden, Unavailable
+from cache.errors import Unavailable
 from cache.settings import Settings
+from cache.storage.accounts import Accounts
+from cache.storage.database import Database
+from gateway.access import is_local
 from gateway.app import create_app
+from gateway.gate import Gate, decide
 from gateway.logs import start_logging
+from migrations.upgrade import migrate
 
 
 class Server(uvicorn.Server):
-    """Says where it listens once it does: the last line that a person sees."""
+    """Says where it listens, and to whom, once it does: the last lines that a person sees."""
+
+    def __init__(self, config: uvicorn.Config, gate: Gate) -> None:
+        super().__init__(config)
+        self.gate = gate
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            host = "localhost" if is_loopback(self.config.host) else self.config.host
+            host = "localhost" if is_local(self.config.host) else self.config.host
             told = f"http://{host}:{port}"
+            key, who = "", "open: without keys, for this machine only, as tenant `local`"
+            if self.gate.needs_keys:
+                key, who = '-H "Authorization: Bearer $KEY" ', "every call needs a key (see `reprise keys`)"
             sys.stdout.write(
                 f"Reprise is ready at {told}\n"
-                f"  try: curl {told}/v1/videos -H 'Content-Type: application/json' "
+                f"  {who}\n"
+                f"  try: curl {told}/v1/videos {key}-H 'Content-Type: application/json' "
                 """-d '{"prompt": "a red ball bouncing on grass"}'\n"""
             )
             sys.stdout.flush()
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @contextmanager
@@ -58,13 +62,24 @@ def only_instance(settings: Settings) -> Iterator[None]:
         yield
 
 
+async def check_keys(settings: Settings) -> None:
+    """Before anything is loaded or listens: Forbidden, in one line, where no key stands between other machines and us."""
+    database = Database(settings.database)
+    try:
+        await migrate(database)
+        await decide(Accounts(database), settings.host, settings.admin_key)
+    finally:
+        await database.close()
+
+
 def run(settings: Settings) -> None:
-    if not is_loopback(settings.host):
-        raise Forbidden(f"without keys Reprise serves this machine only, not {settings.host}")
     start_logging(settings)
     with only_instance(settings):
+        if not is_local(settings.host):
+            asyncio.run(check_keys(settings))
+        app = create_app(settings)
         config = uvicorn.Config(
-            create_app(settings),
+            app,
             host=settings.host,
             port=settings.port,
             loop="uvloop",
@@ -76,4 +91,4 @@ def run(settings: Settings) -> None:
             timeout_graceful_shutdown=20,
             h11_max_incomplete_event_size=64 * 1024,
         )
-        Server(config).run()
+        Server(config, app.state["gate"]).run()

@@ -22,8 +22,13 @@ class Dispatch(Protocol):
     def wake(self) -> None:
         """After a commit that announced something."""
 
-    async def wait(self, timeout: float) -> None:
-        """Until there may be work, at most `timeout` seconds."""
+    async def wait(self, timeout: float, *, worked: bool = False) -> str | None:
+        """Until there may be work, at most `timeout` seconds. A ticket, if that is how it is told: the job that it names.
+        `worked`: the last look found something, so there may be more.
+        """
+
+    async def serve(self, revision: str) -> None:
+        """Brings `wait` the tickets of this model revision, until cancelled; returns at once where there are no tickets."""
 
     def stop_signal(self, job_id: str) -> threading.Event:
         """The flag that the renderer of this job looks at; one and the same until `forget`."""
@@ -35,27 +40,11 @@ class Dispatch(Protocol):
         """The job left this process: its flag is dropped."""
 
 
-class LocalDispatch:
-    """Gateway and worker share an event loop. Announcing needs nothing: the row itself is the ticket."""
+class Flags:
+    """The renders of this process, and how each is told to stop."""
 
     def __init__(self) -> None:
-        self._work = asyncio.Event()
         self._flags: dict[str, threading.Event] = {}
-
-    async def announce(self, connection: AsyncConnection, job_id: str, priority: Priority) -> None:
-        """Nothing to do before the commit."""
-
-    def wake(self) -> None:
-        self._work.set()
-
-    async def wait(self, timeout: float) -> None:
-        # A wake that came while the worker was busy is kept: it looks once in vain, which is cheaper than too late.
-        try:
-            async with asyncio.timeout(timeout):
-                await self._work.wait()
-        except TimeoutError:
-            return
-        self._work.clear()
 
     def stop_signal(self, job_id: str) -> threading.Event:
         return self._flags.setdefault(job_id, threading.Event())
@@ -67,3 +56,31 @@ class LocalDispatch:
 
     def forget(self, job_id: str) -> None:
         self._flags.pop(job_id, None)
+
+
+class LocalDispatch(Flags):
+    """Gateway and worker share an event loop. Announcing needs nothing: the row itself is the ticket."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._work = asyncio.Event()
+
+    async def announce(self, connection: AsyncConnection, job_id: str, priority: Priority) -> None:
+        """Nothing to do before the commit."""
+
+    def wake(self) -> None:
+        self._work.set()
+
+    async def wait(self, timeout: float, *, worked: bool = False) -> str | None:
+        # A wake that came while the worker was busy is kept: it looks once in vain, which is cheaper than too late.
+        if not worked:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._work.wait()
+            except TimeoutError:
+                return None
+            self._work.clear()
+        return None
+
+    async def serve(self, revision: str) -> None:
+        """Whoever shares the event loop needs no tickets."""

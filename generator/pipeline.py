@@ -26,10 +26,12 @@ T = TypeVar("T")
 
 
 class PipelineRenderer:
-    """`threads` are torch's on a CPU; 0 is all cores but one. Measured on two cores with the demo model: one thread renders
-    within 1.3x of two, while two stall each other tenfold as soon as anything else runs, the event loop included.
+    """`threads` are torch's on a CPU; 0 is all cores but one. Measured on two cores with weights of the demo's size: one thread
+    renders within 1.4x of two, while two stall each other up to tenfold as soon as anything else runs, the event loop included.
 
     `niceness` is added to the render thread's, and with it to torch's own threads, where the system allows that (Linux).
+    Measured with other work on both cores: p99 of one connection while rendering 7 ms with 5, 13 to 25 ms with 0; 10 gave
+    no more and slowed the render.
     `warm` makes `load` render one step once, so that the first client does not pay for what torch builds at first use.
     """
 
@@ -39,7 +41,7 @@ class PipelineRenderer:
         device: str = "auto",
         precision: Precision = "auto",
         threads: int = 0,
-        niceness: int = 10,
+        niceness: int = 5,
         warm: bool = True,
     ) -> None:
         self._model, self._device, self._precision = model, device, precision

@@ -70,17 +70,26 @@ class Worker:
     async def run(self) -> None:
         """Until `stop`. Cancelled, it leaves its lease to expire."""
         self._ended.clear()
+        serving: asyncio.Task[None] | None = None
         try:
             await self._load()
+            serving = asyncio.create_task(self._dispatch.serve(self._renderer.served.revision))
+            worked = True
             while not self._stopping.is_set():
-                lease = await self._next() if await self._ready() else None
+                if not await self._ready():
+                    await self._pause(_PAUSE)
+                    continue
+                ticket = await self._dispatch.wait(_LOOK, worked=worked)
+                lease = None if self._stopping.is_set() else await self._next(ticket)
+                worked = lease is not None
                 if lease is not None:
                     await self._attempt(lease)
-                elif self.trouble is None:
-                    await self._dispatch.wait(_LOOK)
-                else:
+                elif self.trouble is not None:
                     await self._pause(_PAUSE)
         finally:
+            if serving is not None:
+                serving.cancel()
+                await asyncio.gather(serving, return_exceptions=True)
             self._ended.set()
 
     async def stop(self, grace: float) -> None:
@@ -123,9 +132,10 @@ class Worker:
         self.trouble = None
         return True
 
-    async def _next(self) -> Lease | None:
+    async def _next(self, ticket: str | None) -> Lease | None:
+        """The ticket's job, if nobody was first; without a ticket the next one in the queue."""
         try:
-            leases = await self._leases.lease(self.id, self._renderer.served.revision)
+            leases = await self._leases.lease(self.id, self._renderer.served.revision, job_id=ticket)
         except Unavailable as error:
             self._in_trouble(error.message)
             return None
@@ -151,7 +161,7 @@ class Worker:
         except RenderStopped as error:
             await self._stopped(lease, beat, flag, error)
         except (RenderFailed, DiskFull) as error:
-            log.warning("render failed", job=job.id, code=error.code, reason=error.message)
+            log.warning("render failed", job=job.id, code=error.code, reason=error.message, exc_info=error.__cause__)
             await self._settle(lease, partial(self._leases.fail, lease, error.code, error.message))
         except Unavailable as error:
             self._in_trouble(error.message)
@@ -216,7 +226,10 @@ class Worker:
             return await film.encode(rendered.frames, lease.job.recipe.fps, folder)
         if rendered.video is None:
             raise RenderFailed("the renderer returned neither frames nor a film", "invalid_film")
-        return await film.adopt(rendered.video, folder)
+        try:
+            return await film.adopt(rendered.video, folder)
+        finally:
+            await asyncio.to_thread(rendered.video.unlink, missing_ok=True)
 
     async def _put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
         return await self._insist(partial(self._objects.put, clip_id, kind, body, content_type), StoreAway)

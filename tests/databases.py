@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -14,6 +15,7 @@ import pytest
 
 from cache.storage.database import Database
 from migrations.upgrade import migrate
+from tests.servers.postgres import shared_postgres
 
 
 @cache
@@ -42,7 +44,46 @@ async def open_sqlite(folder: Path) -> AsyncIterator[Database]:
         await database.close()
 
 
-DATABASES: dict[str, Callable[[Path], AbstractAsyncContextManager[Database]]] = {"sqlite": open_sqlite}
+@cache
+def _migrated_postgres() -> str:
+    """The name of a database that is migrated once; tests work on copies."""
+    server = shared_postgres()
+
+    async def make() -> None:
+        database = Database(server.create("migrated"))
+        await migrate(database)
+        await database.close()
+
+    asyncio.run(make())
+    return "migrated"
+
+
+@asynccontextmanager
+async def postgres_url() -> AsyncIterator[str]:
+    """A migrated database of its own, dropped at the end."""
+    template = await asyncio.to_thread(_migrated_postgres)
+    name = f"test_{secrets.token_hex(8)}"
+    url = await asyncio.to_thread(shared_postgres().create, name, template)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(shared_postgres().drop, name)
+
+
+@asynccontextmanager
+async def open_postgres(_folder: Path) -> AsyncIterator[Database]:
+    async with postgres_url() as url:
+        database = Database(url)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+
+DATABASES: dict[str, Callable[[Path], AbstractAsyncContextManager[Database]]] = {
+    "postgresql": open_postgres,
+    "sqlite": open_sqlite,
+}
 
 
 @pytest.fixture(params=sorted(DATABASES))

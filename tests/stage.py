@@ -27,7 +27,7 @@ from cache.storage.rows import read_clips
 from cache.storage.shelf import ClipDraft, Shelf
 from cache.storage.tables import clips, jobs, requests
 from cache.variant import Film, Variant, tenant_scope
-from generator.dispatch import LocalDispatch
+from generator.dispatch import Dispatch, LocalDispatch
 from generator.leases import Leases, Made, Terms
 from generator.queue import AlreadyMade, Queue, Submitted
 from generator.queue_rows import NewJob
@@ -79,7 +79,7 @@ class Stage:
     shelf: Shelf
     queue: Queue
     leases: Leases
-    dispatch: LocalDispatch
+    dispatch: Dispatch
     signals: Signals
     asked: Requests
 
@@ -153,9 +153,16 @@ class Stage:
         )
 
 
-def set_stage(database: Database, folder: Path, terms: Terms | None = None, limit: int = 100, objects: Objects | None = None) -> Stage:
+def set_stage(
+    database: Database,
+    folder: Path,
+    terms: Terms | None = None,
+    limit: int = 100,
+    objects: Objects | None = None,
+    dispatch: Dispatch | None = None,
+) -> Stage:
     objects = objects or FolderObjects(folder / "objects", threads=2)
-    shelf, dispatch, signals = Shelf(database, objects), LocalDispatch(), Signals()
+    shelf, dispatch, signals = Shelf(database, objects), dispatch or LocalDispatch(), Signals()
     leases = Leases(database, shelf, dispatch, signals, terms or Terms())
     return Stage(database, objects, shelf, Queue(database, dispatch, signals, limit), leases, dispatch, signals, Requests(database))
 

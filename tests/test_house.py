@@ -47,7 +47,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "sentence_transformers": (),
     "av": ("generator/film.py",),
     "PIL": ("generator/film.py",),
-    "httpx": ("generator/upstream.py", "generator/outbound.py", "gateway/cli.py"),
+    "httpx": ("generator/outbound.py",),
+    "huggingface_hub": ("generator/model.py",),
     "procrastinate": ("generator/procrastinate_dispatch.py",),
 }
 

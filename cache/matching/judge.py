@@ -10,8 +10,6 @@ from cache.matching.words import foreign
 
 __all__ = ["Calibration", "Entailment", "Judgement", "Refused", "Served", "before_verifier", "judge"]
 
-STRICT = 0.90  # similarity of the interim rule
-
 
 @dataclass(frozen=True)
 class Served:
@@ -34,13 +32,16 @@ def before_verifier(new: str, cached: str, similarity: float, calibration: Calib
 
     Slots go first: they are cheap, sure, and their reason is one that a person understands.
     """
-    floor = STRICT if calibration is None else calibration.floor
-    if similarity < floor:
-        return Refused(f"similarity {similarity:.2f} is under {floor:.2f}", 0.0)
+    if calibration is None:
+        return Refused("near hits are off: no table for this encoder and verifier", 0.0)
     if foreign(new) or foreign(cached):
         return Refused("language: the judge reads English only", 0.0)
     reason = difference(read(new), read(cached))
-    return None if reason is None else Refused(reason, 0.0)
+    if reason is not None:
+        return Refused(reason, 0.0)
+    if similarity < calibration.floor:
+        return Refused(f"similarity {similarity:.2f} is under {calibration.floor:.2f}", 0.0)
+    return None
 
 
 def judge(
@@ -56,21 +57,8 @@ def judge(
     if refused is not None:
         return refused
     if calibration is None or entailment is None:
-        return _interim(new, cached, similarity)
+        return Refused("near hits are off: no verifier", 0.0)
     confidence = calibration.probability(new, cached, similarity, entailment)
     if 1 - confidence <= max_wrong:
         return Served(confidence)
     return Refused(f"not sure enough: {confidence:.3f}", confidence)
-
-
-def _interim(new: str, cached: str, similarity: float) -> Judgement:
-    """Without a verifier and its table: the same content words in the same order, and no difference either way."""
-    one, other = read(new), read(cached)
-    reason = difference(other, one)
-    if reason is not None:
-        return Refused(reason, 0.0)
-    if one.content != other.content:
-        odd = [word for word in one.content if word not in other.content]
-        odd += [word for word in other.content if word not in one.content]
-        return Refused(f"words differ: {', '.join(odd[:4])}" if odd else "the same words in another order", 0.0)
-    return Served(similarity)

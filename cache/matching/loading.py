@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import structlog
+
+from cache.matching.calibration import Calibration, load_table
 from cache.matching.embedder import Embedder
 from cache.matching.encoders import Encoders
 from cache.matching.exported import DEFAULT_EMBEDDER
+from cache.matching.verifier import SHIPPED, Verifier
 from cache.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 def load(settings: Settings) -> Encoders:
-    embedder = Embedder.load(settings.embedder or DEFAULT_EMBEDDER, settings.encoders)
-    return Encoders(embedder, None, None)
+    return load_encoders(settings.embedder, settings.verifier, settings.encoders)
+
+
+def load_encoders(embedder_source: str, verifier_source: str, folder: Path) -> Encoders:
+    """Empty sources mean the bundled ones. A verifier comes with its table, which holds for the models that it names alone."""
+    embedder = Embedder.load(embedder_source or DEFAULT_EMBEDDER, folder)
+    verifier = Verifier.load(verifier_source or str(SHIPPED), folder)
+    calibration = _table(Path(verifier_source) if verifier_source else SHIPPED, embedder, verifier)
+    if calibration is None:
+        verifier.close()
+        return Encoders(embedder, None, None)
+    return Encoders(embedder, verifier, calibration)
+
+
+def _table(beside: Path, embedder: Embedder, verifier: Verifier) -> Calibration | None:
+    path = beside / "calibration.json"
+    if not path.is_file():
+        log.warning("near_hits_off", why="no calibration table", verifier=verifier.version)
+        return None
+    table = load_table(path)
+    if not table.holds_for(embedder.version, verifier.version):
+        log.warning(
+            "near_hits_off", why="the table holds for other models", table=[table.embedder, table.verifier], here=[embedder.version, verifier.version]
+        )
+        return None
+    return table

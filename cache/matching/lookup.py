@@ -96,6 +96,9 @@ class Lookup:
     async def _judge(self, encoders: Encoders, film: Film, candidate: Candidate) -> Served | Refused:
         entailment = None
         if encoders.verifier is not None:
+            unread = encoders.verifier.refuses(film.prompt.text, candidate.prompt)
+            if unread is not None:
+                return Refused(unread, 0.0)
             entailment = await encoders.verifier.score(film.prompt.text, candidate.prompt)
         return judge(film.prompt.text, candidate.prompt, candidate.similarity, entailment, encoders.calibration, self._max_wrong)
 

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer
 
@@ -25,6 +24,8 @@ class OnnxModel:
     """One onnx file with its tokenizer.json. Not bound to a thread, but meant to be run in one at a time."""
 
     def __init__(self, model: Path, tokenizer: Path, window: int, threads: int) -> None:
+        import onnxruntime  # noqa: PLC0415  # in the thread that loads: a server listens before its encoder is there
+
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -106,6 +107,4 @@ def _scripts_read(tokenizer: Tokenizer) -> set[str]:
         if len(letters) >= 2 or (letters and ord(letters[0]) > 0x2E80):
             pieces.update(_scripts(letters))
     # One Chinese character is a word: a vocabulary that reads Chinese holds thousands of them.
-    return {
-        script for script, count in pieces.items() if count >= (3000 if script == "CJK" else _PIECES_TO_READ_A_SCRIPT)
-    }
+    return {script for script, count in pieces.items() if count >= (3000 if script == "CJK" else _PIECES_TO_READ_A_SCRIPT)}

@@ -114,6 +114,7 @@ clips = Table(
     Column("donor", Id, nullable=True),
     Column("hits", BigInteger, nullable=False, server_default=text("0")),
     Column("last_hit_at", Double, nullable=True),
+    Column("provenance", String(120), nullable=True),  # who may have written this row: see cache/storage/provenance.py
     _words("state", "live", "superseded", "withdrawn"),
     Index(
         "uq_clips_live_variant",
@@ -212,6 +213,7 @@ jobs = Table(
     Index("ix_jobs_state_finished", "state", "finished_at"),
     Index("ix_jobs_partition", "scope", "recipe_key", "state", "sequence"),
     Index("ix_jobs_film_key", "film_key"),
+    Index("ix_jobs_tenant_started", "tenant", "started_at"),  # when a tenant was served last: whose turn it is
 )
 
 # One client's ask and its claim on a Clip or Job. `prompt` is NULL once erased, or where texts are not kept.
@@ -293,4 +295,72 @@ idempotency = Table(
     Column("body", Sha256, nullable=False),
     Column("request_id", Id, nullable=False),
     Column("created_at", Double, nullable=False),
+)
+
+# `share` all: this tenant's clips may come into the shared pool, and the pool may answer it.
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("share", String(8), nullable=False),
+    Column("created_at", Double, nullable=False),
+    _words("share", "tenant", "all"),
+)
+
+# A key is known by its SHA-256 alone. `rate` calls in `window` seconds, NULL: as many as come; so for `concurrency`.
+keys = Table(
+    "keys",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("tenant", String(64), ForeignKey("tenants.name"), nullable=False),
+    Column("sha256", Sha256, nullable=False, unique=True),
+    Column("role", String(8), nullable=False),
+    Column("rate", Integer, nullable=True),
+    Column("rate_window", Integer, nullable=True),
+    Column("concurrency", Integer, nullable=True),
+    Column("label", String(80), nullable=False, server_default=text("''")),
+    Column("created_at", Double, nullable=False),
+    Column("revoked_at", Double, nullable=True),
+    Column("last_used_at", Double, nullable=True),
+    _words("role", "user", "admin"),
+)
+
+# What is known of a clip in view of the shared pool: asked (a candidate, told to nobody), pooled (it answers every tenant
+# that shares), withdrawn (for good). `sequence` is its own place in the log of changes, `film_key` the one under Scope
+# `shared`.
+shared_clips = Table(
+    "shared_clips",
+    metadata,
+    Column("clip_id", Id, ForeignKey("clips.id", ondelete="CASCADE"), primary_key=True),
+    Column("sequence", BigInteger, nullable=False, unique=True),
+    Column("film_key", Sha256, nullable=False),
+    Column("recipe_key", Sha256, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("admitted_by", Id, nullable=True),  # an admin's key, or NULL: by demand
+    Column("changed_at", Double, nullable=False),
+    _words("state", "asked", "pooled", "withdrawn"),
+    Index("ix_shared_clips_film_key", "film_key"),
+    Index("ix_shared_clips_recipe_key", "recipe_key", "state"),
+)
+
+# Which tenants asked for what the clip shows.
+shared_asks = Table(
+    "shared_asks",
+    metadata,
+    Column("clip_id", Id, ForeignKey("shared_clips.clip_id", ondelete="CASCADE"), primary_key=True),
+    Column("tenant", String(64), primary_key=True),
+    Column("asked_at", Double, nullable=False),
+)
+
+# What workers have loaded, for gateways that have no model's files. The newest announcement is what misses are made with.
+models = Table(
+    "models",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("revision", String(80), primary_key=True),
+    Column("renderer", String(32), primary_key=True),
+    Column("row", Json, nullable=False),
+    Column("device", String(120), nullable=False),
+    Column("announced_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
 )

@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from cache.errors import NotFound
+from gateway.access import PAGE
 from gateway.conditions import matches
 from gateway.reply import Header, Reply
 
@@ -65,9 +66,9 @@ class Playground:
 
     def routes(self) -> list[HTTPRouteHandler]:
         return [
-            route("/", http_method=["GET", "HEAD"], status_code=200)(self.page),
+            route("/", http_method=["GET", "HEAD"], status_code=200, opt=PAGE)(self.page),
             # The edition stands in the path, not in a query: modules import each other by relative names and stay within it.
-            route("/playground/{edition:str}/{name:str}", http_method=["GET", "HEAD"], status_code=200)(self.asset),
+            route("/playground/{edition:str}/{name:str}", http_method=["GET", "HEAD"], status_code=200, opt=PAGE)(self.asset),
         ]
 
     async def page(self, request: Request[Any, Any, Any]) -> Reply:

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 
+from generator.demo.scenes import Background, Motion, Scene, Size, Thing
 from generator.demo.words import (
     BARE_PLACES,
     COLOURS,
@@ -24,7 +25,6 @@ from generator.demo.words import (
     gerund,
     third,
 )
-from generator.demo.scenes import Background, Motion, Scene, Size, Thing
 
 _RELATIVE = ("that", "which")
 
@@ -150,7 +150,7 @@ def _tagged(thing: Thing, rng: random.Random) -> str:
     return ", ".join(tags)
 
 
-def _opening(table: tuple[str, ...] | list[str], rng: random.Random) -> str:
+def _opening(table: tuple[str, ...], rng: random.Random) -> str:
     return rng.choice(table)
 
 

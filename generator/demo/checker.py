@@ -123,13 +123,13 @@ def _backdrop(frames: Frames) -> Floats:
     rows = np.median(sides.transpose(1, 0, 2, 3).reshape(frames.shape[1], -1, 3), axis=1)
     kernel = 5
     padded = np.pad(rows, ((kernel // 2, kernel // 2), (0, 0)), mode="edge")
-    return np.median(np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=0), axis=-1)
+    return np.asarray(np.median(np.lib.stride_tricks.sliding_window_view(padded, kernel, axis=0), axis=-1))
 
 
 def _background(backdrop: Floats, frames: Frames, masks: Masks) -> Background:
-    """By the colours of its top, middle and bottom; night has specks, plain black none."""
+    """By the colours of its top and bottom; night has specks, plain black none."""
     third = len(backdrop) // 3
-    top, middle, low = (backdrop[i * third : (i + 1) * third].mean(axis=0) for i in range(3))
+    top, low = backdrop[:third].mean(axis=0), backdrop[-third:].mean(axis=0)
     mean = backdrop.mean(axis=0)
     red, green, blue = mean
     if mean.max() < 90 and max(top.max(), low.max()) < 110 and green < max(red, blue) + 15:
@@ -189,6 +189,12 @@ def _grow_into(core: Masks, masks: Masks, steps: int) -> Masks:
 
 def _parts(mask: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.bool_]]:
     """Connected parts of one frame that are large enough to be a thing, largest first."""
+    least = 0.004 * mask.size
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return []
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    whole, mask = mask, mask[window]
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)[None]
     while True:
         spread = labels
@@ -204,7 +210,13 @@ def _parts(mask: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.bool_]]:
         labels = spread
     names, counts = np.unique(labels[labels > 0], return_counts=True)
     order = np.argsort(-counts)
-    return [labels[0] == names[i] for i in order if counts[i] >= 0.004 * mask.size]
+    parts = []
+    for i in order:
+        if counts[i] >= least:
+            part = np.zeros_like(whole)
+            part[window] = labels[0] == names[i]
+            parts.append(part)
+    return parts
 
 
 @dataclass
@@ -221,7 +233,7 @@ class _Track:
 
 
 def _centre(mask: npt.NDArray[np.bool_]) -> Floats:
-    return np.argwhere(mask).mean(axis=0)[::-1] / mask.shape[0]
+    return np.asarray(np.argwhere(mask).mean(axis=0)[::-1] / mask.shape[0])
 
 
 def _tracks(frames: Frames, masks: Masks) -> list[_Track]:
@@ -254,8 +266,7 @@ def _tracks(frames: Frames, masks: Masks) -> list[_Track]:
 def _see(frames: Frames, track: _Track) -> Seen:
     motion = _motion(track)
     scores = [
-        shape_scores(mask, upright=motion is not Motion.SPIN or time < 2)
-        for time, mask in zip(track.times, track.masks, strict=True)
+        shape_scores(mask, upright=motion is not Motion.SPIN or time < 2) for time, mask in zip(track.times, track.masks, strict=True)
     ]
     # A spinning thing starts upright: its first frames tell a square from a diamond best.
     weights = np.array([3.0 if motion is Motion.SPIN and time < 2 else 1.0 for time in track.times])
@@ -267,8 +278,7 @@ def _see(frames: Frames, track: _Track) -> Seen:
 def _colour(frames: Frames, track: _Track) -> Colour:
     """The nearest everyday colour of the thing's inner pixels."""
     inner = [
-        frames[time][core if (core := _open(mask[None])[0]).any() else mask]
-        for time, mask in zip(track.times, track.masks, strict=True)
+        frames[time][core if (core := _open(mask[None])[0]).any() else mask] for time, mask in zip(track.times, track.masks, strict=True)
     ]
     return name_colour(np.median(np.concatenate(inner), axis=0))
 

@@ -68,7 +68,7 @@ _tokenizer: T5Tokenizer
 
 
 def _sit_down(folder: str) -> None:
-    global _tokenizer
+    global _tokenizer  # noqa: PLW0603  A worker process is given its state once, before its first task.
     _tokenizer = AutoTokenizer.from_pretrained(folder)
 
 

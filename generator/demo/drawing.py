@@ -122,7 +122,8 @@ def _stars(line: Tensor, count: int = 24) -> Tensor:
     place = torch.rand(2, count, 1, generator=dice)
     bright = 0.35 + 0.5 * torch.rand(count, 1, generator=dice)
     across, down = torch.exp(-(((line - place) * (SIDE / 1.1)) ** 2))
-    return (down * bright).T @ across
+    dots: Tensor = (down * bright).T @ across
+    return dots
 
 
 def _weave(line: Tensor, across: float, down: float) -> Tensor:

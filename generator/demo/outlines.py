@@ -30,10 +30,7 @@ SHAPE_FILL = {
 def shape_scores(mask: Mask, upright: bool) -> dict[Shape, float]:
     """How well each shape explains the outline, 0 to 1, at any angle unless `upright`."""
     target = _normal(mask)
-    return {
-        shape: max(_overlap(target, p) for p in _patterns(shape)[: (_UPRIGHT[shape] if upright else None)])
-        for shape in Shape
-    }
+    return {shape: max(_overlap(target, p) for p in _patterns(shape)[: (_UPRIGHT[shape] if upright else None)]) for shape in Shape}
 
 
 _UPRIGHT = {shape: 2 if shape is Shape.DIAMOND else 3 if shape is Shape.STAR else 1 for shape in Shape}

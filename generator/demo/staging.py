@@ -30,7 +30,7 @@ REACH = {
 }
 GROWTH = (0.66, 1.2)
 """First and last radius of a growing thing, over its nominal one: the area more than triples."""
-EDGE, GAP = 0.02, 0.035
+EDGE, GAP = 0.02, 0.06
 """Room kept to the frame's edge and between two things."""
 CELL = 1 / 16
 """Places are multiples of this: one cell of the VAE's latent. A thing then has few latent patterns, wherever it stands,
@@ -157,10 +157,9 @@ def _track(thing: Thing, rng: random.Random) -> Floats:
 
 def _somewhere(line: Doubles, margin: float, rng: random.Random) -> Doubles:
     """A coordinate over time, moved so that it starts on the grid and keeps the margin on both sides."""
-    first, last = (margin - line.min()) / CELL, (1 - margin - line.max()) / CELL
-    if math.ceil(first) > math.floor(last):
-        return line + CELL * (first + last) / 2
-    return line + CELL * rng.randint(math.ceil(first), math.floor(last))
+    first, last = float(margin - line.min()) / CELL, float(1 - margin - line.max()) / CELL
+    fits = math.ceil(first) <= math.floor(last)
+    return line + CELL * (rng.randint(math.ceil(first), math.floor(last)) if fits else (first + last) / 2)
 
 
 TRAVEL = (0.5, 0.375)

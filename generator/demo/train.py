@@ -21,14 +21,13 @@ from typing import ParamSpec, TypeVar
 import torch
 from diffusers import AutoencoderKLWan, WanPipeline, WanTransformer3DModel
 from torch import Tensor, nn
-from torch.nn import functional as F
 from transformers import T5Tokenizer, UMT5EncoderModel
 
 from generator.demo import parts
 from generator.demo.deck import Deck, Hand, captions
 from generator.demo.drawing import draw
 from generator.demo.staging import Stage
-from generator.demo.tokens import LENGTH, train_tokenizer
+from generator.demo.tokens import train_tokenizer
 from generator.demo.whole_clip import decode_whole, encode_whole, run_whole
 
 START = time.monotonic()
@@ -78,7 +77,7 @@ class Descent:
         self.steps = 0
 
     def step(self, loss: Tensor) -> None:
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
         for group in self._adam.param_groups:
             group["lr"] = self._rate()
@@ -173,7 +172,8 @@ def decibels(squared_error: float) -> float:
 @torch.no_grad()
 def reconstruction(vae: AutoencoderKLWan, studio: Studio, count: int) -> float:
     """Mean over fresh clips of the PSNR of their reconstruction, in float32."""
-    clips, scores = studio.clips(8), []
+    clips = studio.clips(8)
+    scores: list[float] = []
     while len(scores) < count:
         clip = next(clips)
         again = decode_whole(vae, encode_whole(vae, clip)[0]).clamp(-1, 1)
@@ -288,7 +288,7 @@ def flow_loss(text: UMT5EncoderModel, denoiser: WanTransformer3DModel, latents: 
     noisy = (1 - level) * latents + level * noise
     # One timestep a clip equals the pipeline's one a token when all are the same, and costs far less.
     guess = denoiser(noisy, level.flatten() * 1000, words, return_dict=False)[0]
-    return F.mse_loss(guess.float(), noise - latents)
+    return nn.functional.mse_loss(guess.float(), noise - latents)
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------

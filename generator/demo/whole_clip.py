@@ -20,15 +20,15 @@ class WholeClipResample(WanResample):  # type: ignore[misc]
             x = torch.cat([x[:, :, :1], self._twice(x[:, :, 1:])], dim=2)
         batch, _, frames = x.shape[:3]
         x = self.resample(x.transpose(1, 2).flatten(0, 1))
-        x = x.unflatten(0, (batch, frames)).transpose(1, 2)
+        x = x.reshape(batch, frames, *x.shape[1:]).transpose(1, 2)
         if self.mode == "downsample3d" and frames > 1:
             x = torch.cat([x[:, :, :1], self.time_conv(x)], dim=2)
         return x
 
     def _twice(self, x: Tensor) -> Tensor:
         """Two frames from each."""
-        both = self.time_conv(x).unflatten(1, (2, -1))
-        return torch.stack([both[:, 0], both[:, 1]], dim=3).flatten(2, 3)
+        first, second = self.time_conv(x).chunk(2, dim=1)
+        return torch.stack([first, second], dim=3).flatten(2, 3)
 
 
 def run_whole(vae: AutoencoderKLWan) -> AutoencoderKLWan:
@@ -48,4 +48,5 @@ def encode_whole(vae: AutoencoderKLWan, clip: Tensor) -> tuple[Tensor, Tensor]:
 
 def decode_whole(vae: AutoencoderKLWan, latent: Tensor) -> Tensor:
     """Clips of about -1..1, not clamped: a clamp would stop gradients."""
-    return unpatchify(vae.decoder(vae.post_quant_conv(latent), first_chunk=True), vae.config.patch_size)
+    clip: Tensor = unpatchify(vae.decoder(vae.post_quant_conv(latent), first_chunk=True), vae.config.patch_size)
+    return clip

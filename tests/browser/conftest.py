@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.visitor import PlaygroundVisitor, launch
+from tests.conftest import StartServer
 from tests.live import Live
 
 Visit = Callable[..., PlaygroundVisitor]
@@ -22,8 +23,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser, live: Live) -> Iterator[Visit]:
+def visit(browser: Browser, live: Live, start: StartServer) -> Iterator[Visit]:
     """visit(server, **settings of the tab): `/` in a tab of its own, of this module's server where none is given."""
+    # `start` is asked for only so that its servers outlive the tabs: a page whose server is gone complains.
     tabs: list[PlaygroundVisitor] = []
 
     def begin(server: Live | None = None, **settings: object) -> PlaygroundVisitor:

@@ -1,15 +1,14 @@
-"""Prompts written by hand, with what each of them asks for. None was seen in training, and words were chosen freely."""
+"""Prompts written by hand, with what each of them asks for. None was seen in training, and words were chosen freely.
+
+A line is background | things | prompt, and a thing is its size (medium where the prompt says nothing), colour, shape, motion.
+"""
+# ruff: noqa: E501  A line is a prompt.
 
 from __future__ import annotations
 
 from generator.demo.scenes import Background, Colour, Motion, Scene, Shape, Size, Thing
 
-_NAMES = {
-    "size": {size.value: size for size in Size},
-    "colour": {colour.value: colour for colour in Colour},
-    "shape": {shape.value: shape for shape in Shape},
-    "motion": {motion.value.split()[0]: motion for motion in Motion} | {"orbit": Motion.CIRCLE},
-}
+_MOTIONS = {motion.value.split()[0]: motion for motion in Motion if motion is not Motion.CIRCLE} | {"orbit": Motion.CIRCLE}
 
 _ONE = """
 black | medium red circle still | A red ball.
@@ -84,12 +83,7 @@ starry night | small white square left + medium purple triangle grow | a small w
 
 def _thing(words: str) -> Thing:
     size, colour, shape, motion = words.split()
-    return Thing(
-        shape=_NAMES["shape"][shape],  # type: ignore[arg-type]
-        colour=_NAMES["colour"][colour],  # type: ignore[arg-type]
-        motion=_NAMES["motion"][motion],  # type: ignore[arg-type]
-        size=_NAMES["size"][size],  # type: ignore[arg-type]
-    )
+    return Thing(Shape(shape), Colour(colour), _MOTIONS[motion], Size(size))
 
 
 def _read(table: str) -> list[tuple[str, Scene]]:

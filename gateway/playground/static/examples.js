@@ -2,9 +2,9 @@
 // The demo model knows moving shapes only.
 
 const SHAPES = [
+  ["a yellow star moves up in a starry night", "a yellow star moving up in the starry night", "a yellow star moves down in a starry night"],
   ["a small red ball bouncing on grass", "a tiny red ball that bounces on the grass", "a big red ball bouncing on grass"],
   ["a big blue ball and a small red box", "a large blue ball and a little red box", "a big red ball and a small blue box"],
-  ["a yellow star moves up in a starry night", "a yellow star moving up in the starry night", "a yellow star moves down in a starry night"],
   ["a green square and a purple ring on sand", "a green square and a purple ring on the sand", "a purple square and a green ring on sand"],
   ["a red ball floats up into a blue sky", "a red ball that floats up into the blue sky", "a red ball floats down from a blue sky"],
 ];

