@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(30.0, gt=1, description="A worker's right to a job lapses this long after its last sign of life.")
     job_limit: float = Field(1800.0, gt=0, description="Most seconds one attempt at a job may take.")
     attempts: int = Field(3, ge=1, description="Attempts after which a job that keeps losing its worker is failed.")
+    stop_grace: float = Field(20.0, ge=0, description="Seconds that a render gets to end when its process stops; then it is handed back.")
     grace_seconds: float = Field(3600.0, ge=0, description="How long the objects of a withdrawn clip are kept.")
     clip_ttl_days: float = Field(0.0, ge=0, description="Days after which a clip no longer answers; 0: never.")
     video_ttl_days: float = Field(0.0, ge=0, description="Days after which a video id expires for its client (`expires_at`); 0: never.")

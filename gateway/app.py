@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import structlog
 from litestar import Litestar
@@ -17,16 +18,19 @@ from cache.matching.encoders import Loading
 from cache.matching.exact import ExactMemory
 from cache.matching.index import Index
 from cache.matching.lookup import Lookup
-from cache.matching.projection import Projection, RowLog
 from cache.prompt import Prompt
 from cache.settings import Settings
 from cache.storage.accounts import Accounts
+from cache.storage.announcements import Announcements
 from cache.storage.database import Database
+from cache.storage.files import S3Files
 from cache.storage.labels import Labels
+from cache.storage.news import open_news
 from cache.storage.objects import open_store
 from cache.storage.requests import Requests
 from cache.storage.shelf import Shelf
 from gateway.access import KeyAccess, OpenAccess, add_limits
+from gateway.announced import Announced, tell
 from gateway.answer import Answer, Rules
 from gateway.byte_cache import ByteCache
 from gateway.claims import Rows
@@ -38,12 +42,13 @@ from gateway.models import Models
 from gateway.playground.playground import Playground
 from gateway.problems import HANDLERS
 from gateway.rendering import build_renderer
+from gateway.replica import Replica
 from gateway.reply import add_request_id
 from gateway.submission import Submission
 from gateway.upkeep import Upkeep
 from gateway.videos import Videos
 from generator.demo.world import strange_words
-from generator.dispatch import LocalDispatch
+from generator.dispatch import open_dispatch
 from generator.leases import Leases, Terms
 from generator.queue import Queue
 from generator.signals import Signals
@@ -54,7 +59,6 @@ log = structlog.get_logger(__name__)
 
 _DAY = 86_400.0
 _GIB = 2**30
-_GRACE = 10.0  # seconds that a render in progress gets when the server stops
 
 
 def create_app(settings: Settings) -> Litestar:
@@ -62,7 +66,9 @@ def create_app(settings: Settings) -> Litestar:
     database = Database(settings.database)
     objects = open_store(settings.store)
     shelf, requests, labels = Shelf(database, objects), Requests(database), Labels()
-    renderer = build_renderer(settings)
+    renderer = None if settings.renderer == "none" else build_renderer(settings)
+    models = Models([] if renderer is None else [renderer.served], settings.model_aliases)
+    announcements = Announcements(database)
 
     index = Index()
     encoders = Loading(lambda: loading.load(settings), settings.encoder_wait)
@@ -70,30 +76,36 @@ def create_app(settings: Settings) -> Litestar:
         database, shelf, labels, index, encoders, near=settings.near, candidates=settings.candidates, max_wrong=settings.max_wrong
     )  # fmt: skip
 
-    dispatch, signals = LocalDispatch(), Signals()
+    dispatch, signals, news = open_dispatch(database), Signals(), open_news(database)
     queue = Queue(database, dispatch, signals, settings.queue_limit)
     keep = settings.clip_ttl_days * _DAY or None
     leases = Leases(
         database, shelf, dispatch, signals, Terms(settings.lease_seconds, settings.job_limit, settings.attempts, keep)
     )  # fmt: skip
-    worker = Worker(
-        leases=leases,
-        dispatch=dispatch,
-        signals=signals,
-        renderer=renderer,
-        objects=objects,
-        folder=settings.data_dir / "films",
-        min_free_bytes=int(settings.min_free_gb * _GIB),
-    )
+    worker = None
+    if renderer is not None:
+        worker = Worker(
+            leases=leases,
+            dispatch=dispatch,
+            signals=signals,
+            renderer=renderer,
+            objects=objects,
+            folder=settings.data_dir / "films",
+            min_free_bytes=int(settings.min_free_gb * _GIB),
+        )
+    announced = Announced(announcements, models, settings.model_revision)
 
     submission = Submission(database, shelf, requests, lookup, queue, dispatch)
     rules = Rules(
         cache=settings.cache,
         video_ttl=settings.video_ttl_days * _DAY or None,
         min_free=int(settings.min_free_gb * _GIB),
-        notes=lambda prompt: notes(renderer.served, prompt),
+        notes=lambda prompt: notes(models.served[0], prompt),
     )
-    answer = Answer(Rows(database, shelf, requests, labels, queue, signals), objects, lookup, ExactMemory(), submission, rules)
+    memory, cached = ExactMemory(), ByteCache(settings.byte_cache_mb * 2**20)
+    answer = Answer(Rows(database, shelf, requests, labels, queue, signals), objects, lookup, memory, submission, rules)
+    remote = S3Files(objects) if settings.store.startswith("s3:") else None
+    replica = Replica(database, index, encoders, memory, cached, signals, news, remote, settings.data_dir / "index")
     accounts = Accounts(database)
     gate = Gate(accounts, OpenAccess(settings.allowed_hosts), KeyAccess(accounts, Limits()), settings.host)
     upkeep = Upkeep(leases, shelf, requests, lookup, submission, grace=settings.grace_seconds)
@@ -110,21 +122,25 @@ def create_app(settings: Settings) -> Litestar:
             closing.push_async_callback(encoders.close)
             encoders.start()
             closing.callback(index.close)
-            for work in (upkeep.run(), gate.run(), keep_up(database, index, encoders, signals)):
+            for work in (upkeep.run(), gate.run(), replica.run()):
                 closing.push_async_callback(ended, asyncio.create_task(work))
-            working = asyncio.create_task(worker.run())
-            closing.push_async_callback(worker.stop, _GRACE)
-            closing.push_async_callback(ended, working)
+            if worker is None or renderer is None:
+                if news is not None:
+                    news.on("model", announced.hear)
+                closing.push_async_callback(ended, asyncio.create_task(announced.run()))
+            else:
+                closing.push_async_callback(ended, asyncio.create_task(tell(worker, renderer.served, announcements, settings.device)))
+                working = asyncio.create_task(worker.run())
+                closing.push_async_callback(worker.stop, settings.stop_grace)
+                closing.push_async_callback(ended, working)
             yield
 
-    cached = ByteCache(settings.byte_cache_mb * 2**20)
-    models = Models([renderer.served], settings.model_aliases)
     health = Health(
         {
             "database": Part(lambda: answering(database), needed=True),
             "store": Part(objects.check, needed=True),
             "encoder": Part(lambda: loaded(encoders), needed=False),
-            "model": Part(lambda: rendering(worker), needed=False),
+            "model": Part(announced.check if worker is None else partial(rendering, worker), needed=False),
         }
     )
     return Litestar(
@@ -145,17 +161,9 @@ def create_app(settings: Settings) -> Litestar:
     )
 
 
-async def keep_up(database: Database, index: Index, encoders: Loading, signals: Signals) -> None:
-    """The index follows the rows from the moment that the encoder, whose vectors it holds, is there."""
-    embedder = (await encoders.loaded()).embedder
-    projection = Projection(index, RowLog(database, embedder.version), embedder.version, embedder.dimension)
-    signals.at_every_end(projection.tell)
-    await projection.run()
-
-
 def notes(model: ServedModel, prompt: Prompt) -> tuple[str, ...]:
     """A plain warning where the model is known not to know what the prompt speaks of."""
-    if model.row is not DEMO:
+    if model.row != DEMO:
         return ()
     strange = strange_words(prompt.text)
     if not strange:

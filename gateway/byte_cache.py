@@ -85,6 +85,20 @@ class ByteCache:
         served = self._served.get((tenant, video_id, kind))
         return served if served is not None and served.stored.name in self._bodies else None
 
+    def forget_clip(self, clip_id: str) -> None:
+        """It went out of service elsewhere. Objects are named `clips/<clip id>/…`."""
+        start = f"clips/{clip_id}/"
+        for name in [name for name in self._bodies if name.startswith(start)]:
+            self._drop(name)
+        for name in [name for name in self._loading if name.startswith(start)]:
+            del self._loading[name]
+
+    def forget_all(self) -> None:
+        """What went out of service in the meantime was not heard."""
+        self._loading.clear()
+        for name in list(self._bodies):
+            self._drop(name)
+
     def forget(self, tenant: str, video_id: str) -> None:
         """Called when a video is deleted or erased. Another id of the same clip reads its bytes anew."""
         for kind in KINDS:

@@ -32,6 +32,15 @@ def serve() -> None:
 
 
 @main.command()
+def worker() -> None:
+    """Render only, for gateways elsewhere: needs a PostgreSQL database and a store that all share."""
+    from gateway.worker_command import run  # noqa: PLC0415  # other commands render nothing
+
+    with facts_told():
+        run(read_settings())
+
+
+@main.command()
 def migrate() -> None:
     """Bring the database to the newest revision; safe to run by many at once."""
     from cache.storage.database import Database  # noqa: PLC0415

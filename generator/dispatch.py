@@ -12,6 +12,7 @@ from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cache.storage.database import Database
 from generator.job import Priority
 
 
@@ -84,3 +85,12 @@ class LocalDispatch(Flags):
 
     async def serve(self, revision: str) -> None:
         """Whoever shares the event loop needs no tickets."""
+
+
+def open_dispatch(database: Database) -> Dispatch:
+    """Tickets where processes share a PostgreSQL, else nothing but this process's own ear."""
+    if database.sqlite:
+        return LocalDispatch()
+    from generator.procrastinate_dispatch import ProcrastinateDispatch  # noqa: PLC0415  # it imports this file
+
+    return ProcrastinateDispatch(database.url)

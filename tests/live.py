@@ -20,6 +20,8 @@ PATIENCE = 60.0  # seconds; two busy cores may run several of these at once
 class Live:
     """`kill` is kill -9; `stop` is SIGTERM. `start` after either goes on with the same data folder."""
 
+    command, ready = "serve", READY
+
     def __init__(self, folder: Path, model: Path, **settings: object) -> None:
         self.folder, self._model = folder, model
         self.settings = {name.upper(): str(value) for name, value in settings.items()}
@@ -38,12 +40,12 @@ class Live:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli", "serve"], env=environment, text=True, stdout=subprocess.PIPE, stderr=log
+                [sys.executable, "-m", "gateway.cli", self.command], env=environment, text=True, stdout=subprocess.PIPE, stderr=log
             )
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            if line.startswith(READY):
-                self.url = line.removeprefix(READY).strip()
+            if line.startswith(self.ready):
+                self.url = line.removeprefix(self.ready).strip()
                 return self
         raise AssertionError(f"the server ended with {self._process.wait()}:\n{self.log.read_text()[-3000:]}")
 

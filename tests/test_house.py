@@ -33,6 +33,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "generator/leases.py",
         "generator/withdrawal.py",
         "generator/dispatch.py",
+        "generator/procrastinate_dispatch.py",
         "migrations/",
     ),
     "alembic": ("migrations/",),

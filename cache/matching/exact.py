@@ -42,6 +42,10 @@ class ExactMemory:
         for key in list(self._keys.get(clip_id, ())):
             self._drop(key)
 
+    def forget_all(self) -> None:
+        self._clips.clear()
+        self._keys.clear()
+
     def forget_key(self, key: str) -> None:
         self._drop(key)
 

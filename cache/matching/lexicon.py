@@ -238,8 +238,7 @@ OPPOSITES: dict[str, tuple[str, str]] = {
 
 NEGATIONS = set(["no", "not", "without", "never", "nobody", "none", "nothing", "neither", "nor", "cannot", "can't", "isn't", "aren't", "doesn't", "don't", "didn't", "won't", "wasn't", "weren't"])
 THINGS_IN_ING = set(
-    "building painting ceiling ring string king wing swing clothing railing morning evening earring wedding thing drawing lightning sling "
-    "pudding awning stocking sibling duckling being spring icing dressing parking topping crossing landing sing".split()
+    ["building", "painting", "ceiling", "ring", "string", "king", "wing", "swing", "clothing", "railing", "morning", "evening", "earring", "wedding", "thing", "drawing", "lightning", "sling", "pudding", "awning", "stocking", "sibling", "duckling", "being", "spring", "icing", "dressing", "parking", "topping", "crossing", "landing", "sing"]
 )
 SYMMETRIC = set(["and", "with", "beside", "next", "near", "by", "alongside", "or", "&", "between"])
 HARMLESS = set(

@@ -54,6 +54,10 @@ class Lookup:
             return None, Refusal(unread)
         return await encoders.embedder.embed(film.prompt.text), None
 
+    async def version(self) -> str | None:
+        """Of the encoder that vectors are made by; None where the near tier is off."""
+        return (await self._encoders.ready()).embedder.version if self._near else None
+
     async def near(self, film: Film, oldest: float, now: float) -> Search:
         """The best neighbour that the judge accepts, made at `oldest` (Unix seconds) or later."""
         seen = self._index.sequence

@@ -48,7 +48,7 @@ def read(text: str) -> Slots:
     facts += _actors(tokens)
     facts += _camera(plain)
     facts += _listed(plain)
-    facts += _opposites(tokens, plain)
+    facts += _opposites(tokens)
     facts += _names(tokens)
     facts += _roles(tokens)
     facts += _changes(tokens)
@@ -182,21 +182,21 @@ def _listed(plain: str) -> Iterator[Fact]:
         yield Fact("season", {"fall": "autumn", "spring": "spring"}[match.group(1)], words=match.group())
 
 
-_SIDES = {
-    stem(word): (axis, side)
-    for axis, sides in lexicon.OPPOSITES.items()
-    for side, listed in enumerate(sides)
-    for word in listed.split()
-}
+_SIDES: dict[str, list[tuple[str, int]]] = {}
+for _axis, _sides in lexicon.OPPOSITES.items():
+    for _side, _row in enumerate(_sides):
+        for _word in _row.split():
+            _SIDES.setdefault(stem(_word), []).append((_axis, _side))
 
 
-def _opposites(tokens: list[Word], plain: str) -> Iterator[Fact]:
+def _opposites(tokens: list[Word]) -> Iterator[Fact]:
     for at, word in enumerate(tokens):
-        side = _SIDES.get(word.stem)
-        if side is None or (word.text == "back" and at and tokens[at - 1].text != "the"):
+        before = tokens[at - 1].text if at else ""
+        if (word.text == "back" and before != "the") or (word.text, before) == ("up", "close"):
             continue
-        near = [next((near.stem for near in part if near.is_content), "") for part in (tokens[at - 1 :: -1] if at else [], tokens[at + 1 :])]
-        yield Fact(side[0], str(side[1]), about="|".join(near), words=word.text)
+        for axis, side in _SIDES.get(word.stem, []):
+            near = [next((near.stem for near in part if near.is_content), "") for part in (tokens[at - 1 :: -1] if at else [], tokens[at + 1 :])]
+            yield Fact(axis, str(side), about="|".join(near), words=word.text)
 
 
 def _names(tokens: list[Word]) -> Iterator[Fact]:

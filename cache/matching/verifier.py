@@ -47,8 +47,10 @@ class Verifier:
         self._batches.close()
 
     def _scores(self, pairs: list[Text]) -> list[Entailment]:
+        # One run per pair: int8 activations are scaled over a whole run, so in company a pair would get other digits
+        # than alone, and a prompt could flip between hit and miss with the traffic.
+        rows = [self._model.run([pair])[0] for pair in pairs]
         # A cross-encoder with three labels (contradiction, entailment, neutral) is read by its middle one against the rest.
-        rows = self._model.run(pairs)
         return [Entailment(float(row[0] if len(row) == 1 else row[1] - max(row[0], row[2]))) for row in rows]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import and_, func, insert, select, update
+from sqlalchemy import and_, case, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.clip import ClipState
 from cache.storage.rows import next_sequence
-from cache.storage.tables import clip_vectors, clips, counters
+from cache.storage.tables import clip_vectors, clips, counters, shared_clips
+from cache.variant import SHARED
 
 
 @dataclass(frozen=True)
@@ -32,17 +33,25 @@ async def latest(connection: AsyncConnection) -> int:
     return int((await connection.execute(select(counters.c.value).where(counters.c.name == "sequence"))).scalar_one())
 
 
+async def identity(connection: AsyncConnection) -> str:
+    """What tells this database from any other, from the day it was made."""
+    return str((await connection.execute(select(counters.c.value).where(counters.c.name == "identity"))).scalar_one())
+
+
 async def changes_since(connection: AsyncConnection, sequence: int, embedder: str, limit: int) -> list[ClipChange]:
     """Changes after `sequence`, oldest first; go on from the last one's number. Private clips never show up.
 
     A clip that changed twice shows once, as it is now: that is all a projection needs.
     """
-    return await _read(connection, sequence, embedder, limit, only_vectors=False)
+    own = await _read(connection, sequence, embedder, limit, only_vectors=False)
+    return sorted([*own, *await _pooled(connection, sequence, embedder, limit)], key=lambda change: change.sequence)[:limit]
 
 
 async def vectors_since(connection: AsyncConnection, sequence: int, embedder: str, limit: int) -> list[ClipChange]:
     """As changes_since, only live clips with a vector: what an index is built from when it starts empty."""
-    return await _read(connection, sequence, embedder, limit, only_vectors=True)
+    own = await _read(connection, sequence, embedder, limit, only_vectors=True)
+    pooled = [change for change in await _pooled(connection, sequence, embedder, limit) if change.vector is not None]
+    return sorted([*own, *pooled], key=lambda change: change.sequence)[:limit]
 
 
 async def _read(connection: AsyncConnection, sequence: int, embedder: str, limit: int, *, only_vectors: bool) -> list[ClipChange]:
@@ -58,6 +67,39 @@ async def _read(connection: AsyncConnection, sequence: int, embedder: str, limit
         .limit(limit)
     )  # fmt: skip
     return [ClipChange(*row) for row in await connection.execute(query)]
+
+
+def name_in_pool(clip_id: str) -> str:
+    """What an index knows a clip by in the shared pool, where it stands beside itself in its tenant's Scope."""
+    return f"pooled_{clip_id}"
+
+
+def clip_of_pooled(name: str) -> str:
+    return name.removeprefix("pooled_")
+
+
+async def _pooled(connection: AsyncConnection, sequence: int, embedder: str, limit: int) -> list[ClipChange]:
+    """What came into the shared pool and what went, each as a clip of Scope `shared`."""
+    serving = and_(shared_clips.c.state == "pooled", clips.c.state == "live")
+    query = (
+        select(
+            shared_clips.c.sequence, clips.c.id, clips.c.recipe_key, case((serving, "live"), else_="withdrawn"), clips.c.expires_at,
+            clips.c.prompt, clip_vectors.c.vector,
+        )
+        .join(clips, clips.c.id == shared_clips.c.clip_id)
+        .join(clip_vectors, and_(clip_vectors.c.clip_id == clips.c.id, clip_vectors.c.embedder == embedder, serving), isouter=True)
+        .where(shared_clips.c.sequence > sequence, shared_clips.c.state != "asked")
+        .order_by(shared_clips.c.sequence)
+        .limit(limit)
+    )  # fmt: skip
+    return [ClipChange(row[0], name_in_pool(row[1]), SHARED, *row[2:]) for row in await connection.execute(query)]
+
+
+async def touch_pooled(connection: AsyncConnection, clip_id: str) -> None:
+    """A change of the clip is one of its place in the pool, too: whoever follows the log must see it there as well."""
+    pooled = and_(shared_clips.c.clip_id == clip_id, shared_clips.c.state == "pooled")
+    if (await connection.execute(select(shared_clips.c.clip_id).where(pooled))).first() is not None:
+        await connection.execute(update(shared_clips).where(pooled).values(sequence=await next_sequence(connection)))
 
 
 async def without_vector(connection: AsyncConnection, embedder: str, limit: int) -> list[tuple[str, str]]:
@@ -80,5 +122,6 @@ async def add_vectors(connection: AsyncConnection, embedder: str, vectors: Mappi
         change = update(clips).where(clips.c.id == clip_id, clips.c.state != "withdrawn", clips.c.private.is_(False))
         if (await connection.execute(change.values(sequence=sequence))).rowcount:
             await connection.execute(insert(clip_vectors).values(clip_id=clip_id, embedder=embedder, vector=vector))
+            await touch_pooled(connection, clip_id)
             added += 1
     return added

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -101,6 +101,16 @@ class Database:
                 raise
             connection.exec_driver_sql("COMMIT")
             return done
+
+    @asynccontextmanager
+    async def alone(self, lock: int) -> AsyncIterator[bool]:
+        """True in at most one process at a time, for what one should do for all; False elsewhere, at once."""
+        if self.sqlite:
+            yield True
+            return
+        async with self.read() as connection:
+            # The transaction's lock: it goes with the connection, however that ends.
+            yield bool((await connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock})).scalar_one())
 
     async def close(self) -> None:
         await self._engine.dispose()

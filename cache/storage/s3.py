@@ -118,6 +118,28 @@ class S3Objects:
         self._pool.shutdown(wait=False)
         self._http.clear()
 
+    # Files beside the clips, under names of their own: what gateways pass on to each other, such as snapshots of the index.
+
+    async def keep_file(self, name: str, source: Path) -> None:
+        """Whole or not at all; takes the place of what had the name."""
+        await self._run(partial(self._client.fput_object, part_size=_PART), self._bucket, name, str(source))
+
+    async def fetch_file(self, name: str, target: Path) -> bool:
+        """False where there is no such name."""
+        return await self._run(self._fetch_file, name, target)
+
+    async def drop_file(self, name: str) -> None:
+        await self._run(self._client.remove_object, self._bucket, name)
+
+    def _fetch_file(self, name: str, target: Path) -> bool:
+        try:
+            self._client.fget_object(self._bucket, name, str(target))
+        except S3Error as error:
+            if error.code in _MISSING:
+                return False
+            raise
+        return True
+
     async def _run(self, work: Callable[..., T], *args: object) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args))

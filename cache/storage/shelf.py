@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cache.clip import Clip, ClipState, ObjectKind, StoredObject
 from cache.errors import ClipGone, ObjectCorrupt
 from cache.recipe import Recipe
+from cache.storage.changes import touch_pooled
 from cache.storage.database import Database
 from cache.storage.objects import Objects
 from cache.storage.rows import keep_recipe, next_sequence, read_clips
@@ -224,6 +225,7 @@ async def _turn(connection: AsyncConnection, ids: Iterable[str], expected: Colum
         change = update(clips).where(clips.c.id == clip_id, expected).values(sequence=sequence, **values)
         if (await connection.execute(change)).rowcount:
             turned.append(clip_id)
+            await touch_pooled(connection, clip_id)
     return turned
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from importlib.resources import files
 
 import sqlalchemy as sa
@@ -85,6 +86,8 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.Double(), nullable=False),
         sa.PrimaryKeyConstraint("name", "revision", "renderer", name=op.f("pk_models")),
     )
+    # What tells this database from any other, for files that are made from its rows.
+    op.get_bind().execute(sa.text("INSERT INTO counters (name, value) VALUES ('identity', :value)"), {"value": secrets.randbits(62)})
     if op.get_bind().dialect.name == "postgresql":
         # Version 3.10 of the schema; its numbered files bring it further in a revision of their own.
         _run(files("procrastinate.sql").joinpath("schema.sql").read_text())
@@ -95,6 +98,7 @@ def downgrade() -> None:
     if op.get_bind().dialect.name == "postgresql":
         _run(_NO_NEWS)
         _run(_NO_TICKETS)
+    op.execute("DELETE FROM counters WHERE name = 'identity'")
     op.drop_table("models")
 
 

@@ -33,9 +33,9 @@ class Postgres:
         self._bin = _installed()
         # Not under pytest's folders, which only their owner may enter.
         self.folder = folder or Path(mkdtemp(prefix="reprise-postgres-"))
-        self._as: dict[str, str] = {}
+        self._user: str | None = None
         if os.geteuid() == 0:
-            self._as = {"user": _UNPRIVILEGED}
+            self._user = _UNPRIVILEGED
             shutil.chown(self.folder, _UNPRIVILEGED)
         with socket.socket() as held:
             held.bind(("127.0.0.1", 0))
@@ -45,7 +45,13 @@ class Postgres:
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [self._bin / program, *arguments], cwd=self.folder, env={"LC_ALL": "C"}, capture_output=True, text=True, **self._as
+            [self._bin / program, *arguments],
+            cwd=self.folder,
+            env={"LC_ALL": "C"},
+            capture_output=True,
+            text=True,
+            check=False,
+            user=self._user,
         )
         assert done.returncode == 0, done.stdout + done.stderr
 
@@ -64,7 +70,7 @@ class Postgres:
         with (self.folder / "log").open("ab") as log:
             self._running = subprocess.Popen(
                 [self._bin / "postgres", "-D", self.folder / "data", "-h", "127.0.0.1", "-p", str(self.port), "-k", "", *options],
-                cwd=self.folder, env={"LC_ALL": "C"}, stdout=log, stderr=log, start_new_session=True, **self._as,
+                cwd=self.folder, env={"LC_ALL": "C"}, stdout=log, stderr=log, start_new_session=True, user=self._user,
             )  # fmt: skip
         until = time.monotonic() + _PATIENCE
         while not self._answers():
