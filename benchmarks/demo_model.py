@@ -28,9 +28,10 @@ from PIL import Image
 
 from cache.catalog import DEMO
 from generator.demo.captions import describe
-from generator.demo.checker import Agreement, Frames, agrees, look
+from generator.demo.checker import Agreement, agrees, look
 from generator.demo.scenes import FPS, FRAMES, SIDE, Scene
 from generator.demo.staging import draw_scene
+from generator.demo.tracks import Frames
 from generator.film import encode
 from tests.demo.heldback import ONE_THING, TWO_THINGS
 

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
-import numpy.typing as npt
 
+from generator.demo.motions import motion_of
 from generator.demo.outlines import SHAPE_FILL, shape_scores
 from generator.demo.scenes import Background, Colour, Motion, Scene, Shape, Size, Thing
-
-Frames = npt.NDArray[np.uint8]
-"""[time, height, width, 3]."""
-Masks = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
+from generator.demo.tracks import NEAR, Floats, Frames, Masks, Track, follow, foreground, open_up, shift
 
 HUES: dict[Colour, tuple[tuple[int, int, int], ...]] = {
     Colour.RED: ((225, 25, 25), (190, 20, 30), (240, 60, 50)),
@@ -104,8 +100,8 @@ def _moves(asked: Thing, seen: Seen) -> bool:
 def look(frames: Frames) -> Sight:
     """Everything there is to say about a clip."""
     backdrop = _backdrop(frames)
-    masks = _foreground(frames, backdrop)
-    tracks = _tracks(frames, masks)
+    masks = foreground(frames, backdrop)
+    tracks = follow(frames, masks)
     return Sight(_background(backdrop, frames, masks), tuple(_see(frames, track) for track in tracks))
 
 
@@ -135,7 +131,7 @@ def _background(backdrop: Floats, frames: Frames, masks: Masks) -> Background:
     if mean.max() < 90 and max(top.max(), low.max()) < 110 and green < max(red, blue) + 15:
         things = masks
         for _ in range(4):  # Films blur the rims of things.
-            things = np.logical_or.reduce([things, *(_shift(things, *step) for step in _NEAR)])
+            things = np.logical_or.reduce([things, *(shift(things, *step) for step in NEAR)])
         specks = (np.abs(frames.astype(np.int16) - backdrop[:, None].astype(np.int16)).max(axis=-1) > 45) & ~things
         starry = specks.mean(axis=(1, 2)).mean() > 0.0012
         return Background.STARS if starry or blue > red + 18 else Background.BLACK
@@ -150,121 +146,11 @@ def _background(backdrop: Floats, frames: Frames, masks: Masks) -> Background:
     return Background.SAND if np.linalg.norm(top - low) < 90 and mean.max() > 130 else Background.SUNSET
 
 
-# --- things ---------------------------------------------------------------------------------------------------------
+# --- things ----------------------------------------------------------------------------------------------------
 
 
-def _foreground(frames: Frames, backdrop: Floats, threshold: int = 42) -> Masks:
-    """Pixels that stand out from their row, small specks (stars, noise) left out."""
-    difference = np.abs(frames.astype(np.int16) - backdrop[:, None].astype(np.int16)).max(axis=-1)
-    masks = difference > threshold
-    core = _open(masks)
-    return _grow_into(core, masks, 3)
-
-
-def _shift(masks: Masks, dy: int, dx: int) -> Masks:
-    out = np.zeros_like(masks)
-    height, width = masks.shape[1:]
-    out[:, max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)] = masks[
-        :, max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)
-    ]
-    return out
-
-
-_NEAR = ((0, 1), (0, -1), (1, 0), (-1, 0))
-
-
-def _open(masks: Masks) -> Masks:
-    """What a disc of five pixels fits into: dots of a pixel or two vanish."""
-    core = masks
-    for _ in range(2):
-        core = core & np.logical_and.reduce([_shift(core, *step) for step in _NEAR])
-    return core
-
-
-def _grow_into(core: Masks, masks: Masks, steps: int) -> Masks:
-    for _ in range(steps):
-        core = masks & np.logical_or.reduce([core, *(_shift(core, *step) for step in _NEAR)])
-    return core
-
-
-def _parts(mask: npt.NDArray[np.bool_]) -> list[npt.NDArray[np.bool_]]:
-    """Connected parts of one frame that are large enough to be a thing, largest first."""
-    least = 0.004 * mask.size
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    if len(rows) == 0:
-        return []
-    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    whole, mask = mask, mask[window]
-    labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)[None]
-    while True:
-        spread = labels
-        for dy, dx in (*_NEAR, (1, 1), (-1, -1), (1, -1), (-1, 1)):
-            moved = np.zeros_like(spread)
-            height, width = mask.shape
-            moved[:, max(dy, 0) : height + min(dy, 0), max(dx, 0) : width + min(dx, 0)] = spread[
-                :, max(-dy, 0) : height + min(-dy, 0), max(-dx, 0) : width + min(-dx, 0)
-            ]
-            spread = np.maximum(spread, np.where(mask[None], moved, 0))
-        if (spread == labels).all():
-            break
-        labels = spread
-    names, counts = np.unique(labels[labels > 0], return_counts=True)
-    order = np.argsort(-counts)
-    parts = []
-    for i in order:
-        if counts[i] >= least:
-            part = np.zeros_like(whole)
-            part[window] = labels[0] == names[i]
-            parts.append(part)
-    return parts
-
-
-@dataclass
-class _Track:
-    """One thing through time; frames in which it was not found are missing."""
-
-    times: list[int]
-    masks: list[npt.NDArray[np.bool_]]
-    colour: Floats
-
-    @property
-    def place(self) -> Floats:
-        return _centre(self.masks[-1])
-
-
-def _centre(mask: npt.NDArray[np.bool_]) -> Floats:
-    return np.asarray(np.argwhere(mask).mean(axis=0)[::-1] / mask.shape[0])
-
-
-def _tracks(frames: Frames, masks: Masks) -> list[_Track]:
-    """Follow parts from frame to frame by place and colour; a track lives in at least two thirds of the frames."""
-    tracks: list[_Track] = []
-    for time, mask in enumerate(masks):
-        parts = _parts(mask)
-        colours = [np.median(frames[time][part], axis=0) for part in parts]
-        pairs = sorted(
-            (
-                float(np.hypot(*(_centre(part) - track.place)) + np.abs(colours[i] - track.colour).max() / 300),
-                i,
-                k,
-            )
-            for i, part in enumerate(parts)
-            for k, track in enumerate(tracks)
-        )
-        used: set[int] = set()
-        taken: set[int] = set()
-        for cost, i, k in pairs:
-            if i not in used and k not in taken and cost < 0.6:
-                tracks[k].times.append(time)
-                tracks[k].masks.append(parts[i])
-                used.add(i)
-                taken.add(k)
-        tracks += [_Track([time], [part], colours[i]) for i, part in enumerate(parts) if i not in used]
-    return [track for track in tracks if len(track.times) >= 2 * len(frames) / 3]
-
-
-def _see(frames: Frames, track: _Track) -> Seen:
-    motion = _motion(track)
+def _see(frames: Frames, track: Track) -> Seen:
+    motion = motion_of(track)
     scores = [
         shape_scores(mask, upright=motion is not Motion.SPIN or time < 2) for time, mask in zip(track.times, track.masks, strict=True)
     ]
@@ -275,10 +161,10 @@ def _see(frames: Frames, track: _Track) -> Seen:
     return Seen(shape, _colour(frames, track), motion, _size(track, shape))
 
 
-def _colour(frames: Frames, track: _Track) -> Colour:
+def _colour(frames: Frames, track: Track) -> Colour:
     """The nearest everyday colour of the thing's inner pixels."""
     inner = [
-        frames[time][core if (core := _open(mask[None])[0]).any() else mask] for time, mask in zip(track.times, track.masks, strict=True)
+        frames[time][core if (core := open_up(mask[None])[0]).any() else mask] for time, mask in zip(track.times, track.masks, strict=True)
     ]
     return name_colour(np.median(np.concatenate(inner), axis=0))
 
@@ -292,69 +178,10 @@ def name_colour(rgb: Floats) -> Colour:
     return min(HUES, key=lambda colour: min(map(distance, HUES[colour])))
 
 
-def _size(track: _Track, shape: Shape) -> Size:
+def _size(track: Track, shape: Shape) -> Size:
     """By area over the middle of the clip, so that growing and shrinking things have their nominal size."""
     areas = np.array([mask.mean() for mask in track.masks])
     radius = math.sqrt(float(np.median(areas)) / math.pi / SHAPE_FILL[shape])
     if radius < 0.115:
         return Size.SMALL
     return Size.MEDIUM if radius < 0.162 else Size.LARGE
-
-
-# --- motion ---------------------------------------------------------------------------------------------------------
-
-
-def _motion(track: _Track) -> Motion:
-    path = np.array([_centre(mask) for mask in track.masks])
-    areas = np.array([mask.sum() for mask in track.masks], float)
-    span = np.ptp(path, axis=0)
-    if span.max() < 0.1:
-        ratio = np.median(areas[-3:]) / np.median(areas[:3])
-        if ratio >= 1.7:
-            return Motion.GROW
-        if ratio <= 1 / 1.7:
-            return Motion.SHRINK
-        return Motion.SPIN if _turns(track) else Motion.STILL
-    if span.min() > 0.12 and _sweep(path) >= 200:
-        return Motion.CIRCLE
-    way = path[-1] - path[0]
-    if span[1] > 0.1 and span[0] < 0.1 and _reversals(path[:, 1]) >= 1:
-        return Motion.BOUNCE
-    if abs(way[0]) >= abs(way[1]):
-        return Motion.RIGHT if way[0] > 0 else Motion.LEFT
-    return Motion.DOWN if way[1] > 0 else Motion.UP
-
-
-def _sweep(path: Floats) -> float:
-    """Degrees that a path turns around the centre of the circle that fits it best."""
-    system = np.c_[2 * path, np.ones(len(path))]
-    centre = np.linalg.lstsq(system, (path**2).sum(axis=1), rcond=None)[0][:2]
-    angles = np.unwrap(np.arctan2(*(path - centre).T[::-1]))
-    return abs(math.degrees(angles[-1] - angles[0]))
-
-
-def _reversals(line: Floats, least: float = 0.06) -> int:
-    """How often a coordinate turns back by more than `least`."""
-    turns, direction, extreme = 0, 0, line[0]
-    for value in line[1:]:
-        if direction == 0:
-            if abs(value - extreme) > least:
-                direction, extreme = (1 if value > extreme else -1), value
-        elif (value - extreme) * direction > 0:
-            extreme = value
-        elif (extreme - value) * direction > least:
-            turns, direction, extreme = turns + 1, -direction, value
-    return turns
-
-
-def _turns(track: _Track) -> bool:
-    """Whether the outline changes although size and place do not."""
-    crops = [_crop(mask) for mask in track.masks]
-    overlaps = [(a & b).sum() / max((a | b).sum(), 1) for a in crops[:3] for b in crops[4:]]
-    return bool(np.quantile(overlaps, 0.15) < 0.86)
-
-
-def _crop(mask: npt.NDArray[np.bool_], half: int = 40) -> npt.NDArray[np.bool_]:
-    y, x = np.round(np.argwhere(mask).mean(axis=0)).astype(int)
-    padded = np.pad(mask, half)
-    return padded[y : y + 2 * half, x : x + 2 * half]

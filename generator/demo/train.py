@@ -11,12 +11,8 @@ A folder holds averaged weights and nothing else: going on from one means a fres
 from __future__ import annotations
 
 import argparse
-import math
 import os
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import torch
 from diffusers import AutoencoderKLWan, WanPipeline, WanTransformer3DModel
@@ -24,171 +20,11 @@ from torch import Tensor, nn
 from transformers import T5Tokenizer, UMT5EncoderModel
 
 from generator.demo import parts
-from generator.demo.deck import Deck, Hand, captions
-from generator.demo.drawing import draw
-from generator.demo.staging import Stage
+from generator.demo.autoencoding import measure_latents, reconstruction, train_vae
+from generator.demo.deck import Deck, captions
+from generator.demo.descent import Clock, Descent, Studio, autocast, compiled, say
 from generator.demo.tokens import train_tokenizer
-from generator.demo.whole_clip import decode_whole, encode_whole, run_whole
-
-START = time.monotonic()
-
-
-def say(text: str) -> None:
-    print(f"{time.monotonic() - START:6.1f} s  {text}", flush=True)
-
-
-class Clock:
-    """A share of the wall clock: how far along we are, and whether it is over."""
-
-    def __init__(self, until: float) -> None:
-        self._begin, self._end = time.monotonic() - START, until
-
-    @property
-    def progress(self) -> float:
-        """0 at the start, 1 at the end."""
-        return min(1.0, (time.monotonic() - START - self._begin) / max(self._end - self._begin, 1e-6))
-
-
-class Average:
-    """A running average of weights, which samples far better than the last step's."""
-
-    def __init__(self, model: nn.Module, decay: float) -> None:
-        self._live = list(model.state_dict().values())
-        self._decay, self._steps = decay, 0
-        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
-
-    @torch.no_grad()
-    def follow(self) -> None:
-        self._steps += 1
-        # Early on the average forgets faster, or it would be mostly noise from the start.
-        weight = 1 - min(self._decay, self._steps / (self._steps + 10))
-        torch._foreach_lerp_(list(self.weights.values()), self._live, weight)
-
-
-class Descent:
-    """AdamW with warm-up over steps, cosine decay over the wall clock, clipped gradients and averaged weights."""
-
-    def __init__(self, models: list[nn.Module], peak: float, decay: float, clock: Clock, hold: bool = False) -> None:
-        self._weights = [p for model in models for p in model.parameters()]
-        fused = self._weights[0].is_cuda
-        self._adam = torch.optim.AdamW(self._weights, lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
-        self._peak, self._clock, self._hold = peak, clock, hold
-        self.averages = [Average(model, decay) for model in models]
-        self.steps = 0
-
-    def step(self, loss: Tensor) -> None:
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
-        for group in self._adam.param_groups:
-            group["lr"] = self._rate()
-        self._adam.step()
-        self._adam.zero_grad(set_to_none=True)
-        self.steps += 1
-        for average in self.averages:
-            average.follow()
-
-    def _rate(self) -> float:
-        warm = min(1.0, (self.steps + 1) / 150)
-        fall = 1.0 if self._hold else 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self._clock.progress))
-        return self._peak * warm * fall
-
-
-class Studio:
-    """Draws clips of dealt scenes on the training device."""
-
-    def __init__(self, deck: Deck, device: torch.device) -> None:
-        self._hands, self.device = iter(deck), device
-
-    def hand(self) -> Hand:
-        return next(self._hands)
-
-    def draw(self, stage: Stage, rows: slice) -> Tensor:
-        """[batch, 3, 17, 128, 128] in -1..1."""
-        part = Stage(stage.track[rows], stage.shape[rows], stage.colour[rows], stage.background[rows])
-        return draw(part, self.device) * 2 - 1
-
-    def clips(self, batch: int) -> Iterator[Tensor]:
-        while True:
-            stage = self.hand().stage
-            for start in range(0, len(stage.shape) - batch + 1, batch):
-                yield self.draw(stage, slice(start, start + batch))
-
-
-def autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=True)
-
-
-P = ParamSpec("P")
-T = TypeVar("T")
-
-
-def compiled(function: Callable[P, T], device: torch.device) -> Callable[P, T]:
-    return torch.compile(function, dynamic=False) if device.type == "cuda" else function
-
-
-def channels_last(model: nn.Module) -> None:
-    """The layout in which tensor cores convolve. One weight at a time: the VAE has 4-d and 5-d ones."""
-    for weight in model.parameters():
-        if weight.dim() in (4, 5):
-            weight.data = weight.data.to(memory_format=torch.channels_last if weight.dim() == 4 else torch.channels_last_3d)
-
-
-# --- the VAE --------------------------------------------------------------------------------------------------------
-
-
-def train_vae(studio: Studio, clock: Clock, batch: int, steps: int) -> AutoencoderKLWan:
-    """Reconstruction in absolute and squared error, with just enough KL to keep the latents in bounds."""
-    vae = run_whole(parts.vae()).to(studio.device)
-    if studio.device.type == "cuda":
-        channels_last(vae)
-    descent = Descent([vae], 1e-3, 0.998, clock)
-
-    def loss_of(clip: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_variance = encode_whole(vae, clip)
-        error = decode_whole(vae, mean + noise * (0.5 * log_variance).exp()).float() - clip
-        kl = 0.5 * (mean.float() ** 2 + log_variance.float().exp() - 1 - log_variance.float()).mean()
-        squared = (error**2).mean()
-        return error.abs().mean() + 4.0 * squared + 1e-4 * kl, squared
-
-    fast = compiled(loss_of, studio.device)
-    for clip in studio.clips(batch):
-        noise = torch.randn(batch, parts.LATENT_CHANNELS, 5, *(side // 8 for side in clip.shape[-2:]), device=clip.device)
-        with autocast(studio.device):
-            loss, squared = fast(clip, noise)
-        descent.step(loss)
-        if descent.steps % 200 == 1 or descent.steps == steps:
-            say(f"vae step {descent.steps}: loss {loss.item():.4f}, {decibels(squared.item()):.2f} dB")
-        if clock.progress >= 1 or descent.steps == steps:
-            break
-    vae.load_state_dict(descent.averages[0].weights)
-    return vae.eval().requires_grad_(False)
-
-
-def decibels(squared_error: float) -> float:
-    """PSNR of pixels in -1..1."""
-    return 10 * math.log10(4 / max(squared_error, 1e-12))
-
-
-@torch.no_grad()
-def reconstruction(vae: AutoencoderKLWan, studio: Studio, count: int) -> float:
-    """Mean over fresh clips of the PSNR of their reconstruction, in float32."""
-    clips = studio.clips(8)
-    scores: list[float] = []
-    while len(scores) < count:
-        clip = next(clips)
-        again = decode_whole(vae, encode_whole(vae, clip)[0]).clamp(-1, 1)
-        scores += [decibels(e) for e in ((again - clip) ** 2).mean(dim=(1, 2, 3, 4)).tolist()]
-    return sum(scores) / len(scores)
-
-
-@torch.no_grad()
-def measure_latents(vae: AutoencoderKLWan, studio: Studio, count: int) -> None:
-    """Write the mean and deviation of each latent channel into the VAE's configuration."""
-    clips = studio.clips(8)
-    latents = torch.cat([encode_whole(vae, next(clips))[0].float() for _ in range(max(1, count // 8))])
-    mean, deviation = latents.mean(dim=(0, 2, 3, 4)), latents.std(dim=(0, 2, 3, 4))
-    vae.register_to_config(latents_mean=mean.tolist(), latents_std=deviation.tolist())
-
+from generator.demo.whole_clip import encode_whole, run_whole
 
 # --- latents with captions ------------------------------------------------------------------------------------------
 

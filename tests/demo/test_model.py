@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from argparse import Namespace
 from functools import cache
 from pathlib import Path
@@ -58,8 +59,6 @@ def test_it_is_small() -> None:
 
 
 def test_its_autoencoder_keeps_what_it_sees() -> None:
-    import random
-
     clips = draw(stack([draw_scene(random.Random(seed))[1] for seed in range(6)])) * 2 - 1
     with torch.no_grad():
         again = pipeline().vae.decode(pipeline().vae.encode(clips).latent_dist.mode()).sample
@@ -69,15 +68,15 @@ def test_its_autoencoder_keeps_what_it_sees() -> None:
 
 @cache
 def verdicts() -> tuple[Agreement, ...]:
-    """Eight held-back prompts of one thing, sampled at the defaults."""
-    asked = ONE_THING[::4]
+    """Six held-back prompts of one thing, sampled at the defaults."""
+    asked = ONE_THING[::6]
     options = Namespace(steps=DEMO.steps["standard"], guidance=DEMO.guidance)
     clips = sample(pipeline(), [prompt for prompt, _ in asked], list(range(len(asked))), options)
     return tuple(agrees(scene, look(filmed(clip))) for (_, scene), clip in zip(asked, clips, strict=True))
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("attribute", "least"), [("background", 7), ("number", 6), ("colour", 6)])
+@pytest.mark.parametrize(("attribute", "least"), [("background", 5), ("number", 5), ("colour", 4)])
 def test_it_shows_what_it_is_asked_for(attribute: str, least: int) -> None:
     """The bars are those of the model in the folder (generator/demo/README.md), less a clip for other processors."""
     assert sum(getattr(agreement, attribute) for agreement in verdicts()) >= least
