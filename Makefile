@@ -26,6 +26,9 @@ test: .venv/tested ## set up and run every test
 	$(BIN)/pytest -m "not browser"
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser; fi
 
+test-browser: .venv/tested ## run the tests that need a browser (Debian: apt-get install chromium)
+	$(BIN)/pytest -m browser tests/browser
+
 check: .venv/tested ## format, lint and types only
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -32,7 +32,7 @@ class Clip:
     """`prompt` is the first asker's words, None where texts are not kept. Times are Unix seconds.
 
     `sequence` grows with every change of the row, in commit order: a reader that has seen N asks for > N.
-    `stages_ms` and `gpu_seconds` are what making it cost.
+    `provenance` is the signature of who wrote the row. `stages_ms` and `gpu_seconds` are what making it cost.
     """
 
     id: str
@@ -54,6 +54,7 @@ class Clip:
     notes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     pinned: bool = False
+    provenance: str | None = None
 
     @property
     def length(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Literal
 
@@ -38,6 +38,11 @@ class Recipe:
     def key(self) -> str:
         """Canonical encoding of all fields: a new field changes the key without anyone remembering to."""
         return digest(self.as_fields())
+
+    @property
+    def without_words(self) -> Recipe:
+        """The settings alone, for rows whose words must not stay. Keys are never made of it."""
+        return replace(self, negative_prompt="") if self.negative_prompt else self
 
     @property
     def size(self) -> str:

@@ -34,12 +34,20 @@ class Settings(BaseSettings):
     admin_key: str = Field(
         "", description="Makes the first admin key at the start: this one (at least 16 characters), of the tenant `local`.", repr=False
     )
+    signing_keys: Words = Field(
+        (),
+        description="Secrets that clips are signed with (comma separated): the first signs, all verify. Empty: one made under the data "
+        "folder where a single process is all there is, else clips are not signed.",
+        repr=False,
+    )
     allowed_hosts: Words = Field((), description="Host names, beside localhost, that open mode accepts in `Host` (comma separated).")
 
     # What makes clips
     model: str = Field("", description="Hub id or folder of a diffusers WanPipeline; empty: the bundled demo model.")
     model_revision: str = Field(
-        "", description="Revision of a hub model; empty: the newest. A folder's revision is the digest of its files."
+        "",
+        description="Revision of a hub model; empty: the newest. A folder's revision is the digest of its files. "
+        "Where workers render: the announced revision to keep to.",
     )
     model_aliases: dict[str, str] = Field({}, description='Client model names that mean ours, as JSON: `{"sora-2": "reprise-demo"}`.')
     renderer: Literal["pipeline", "upstream", "none"] = Field(
@@ -62,12 +70,21 @@ class Settings(BaseSettings):
     near: bool = Field(True, description="Whether judged near-duplicates are served at all.")
     max_wrong: float = Field(0.02, gt=0, lt=1, description="Largest accepted probability that a near hit is wrong.")
     candidates: int = Field(10, ge=1, le=100, description="Neighbours fetched from the index for one lookup.")
+    share_after: int = Field(
+        3,
+        ge=0,
+        description="Tenants that must have asked for what a clip shows before it joins the shared pool; 0: only an admin lets it in.",
+    )
     encoder_wait: float = Field(30.0, gt=0, description="Seconds that a request waits for the encoder to load before 503.")
     cache: bool = Field(True, description="False: every request renders (bypass), results are still kept.")
 
     # Limits
     queue_limit: int = Field(100, ge=1, description="Open jobs over which a miss is answered 429.")
+    tenant_jobs: int = Field(50, ge=1, description="Open jobs of one tenant over which its next miss is answered 429.")
     body_limit: int = Field(1_048_576, ge=1024, description="Bytes of a request body.")
+    patience: float = Field(
+        30.0, gt=0, description="Seconds that a client has to send a whole request, and to take each next piece of an answer."
+    )
     wait_limit: float = Field(60.0, ge=0, description="Most seconds that `Prefer: wait` holds an answer.")
     min_free_gb: float = Field(1.0, ge=0, description="Free disk space under which no render starts.")
     byte_cache_mb: int = Field(256, ge=0, description="Memory for the bytes of recently served clips.")
@@ -81,6 +98,10 @@ class Settings(BaseSettings):
 
     # What is told
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+    keep_prompts: Literal["text", "hash"] = Field(
+        "text",
+        description="hash: prompts are stored as digests only, so the same words are found again, but no near ones (docs/security.md).",
+    )
     log_prompts: bool = Field(False, description="Whether log lines may hold prompt texts.")
 
     @field_validator("admin_key")

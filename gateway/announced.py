@@ -9,6 +9,7 @@ import structlog
 from cache.catalog import ServedModel
 from cache.errors import StillLoading, Unavailable
 from cache.storage.announcements import Announcements
+from cache.storage.news import News
 from gateway.models import Models
 from generator.worker import Worker
 
@@ -42,10 +43,10 @@ class Announced:
         self._announcements, self._models, self._pinned = announcements, models, pinned
         self._told = asyncio.Event()
 
-    def hear(self, _revision: str, _state: str) -> None:
-        self._told.set()
-
-    async def run(self) -> None:
+    async def run(self, news: News | None) -> None:
+        """Until cancelled."""
+        if news is not None:
+            news.on("model", lambda *_: self._told.set())
         while True:
             self._told.clear()
             try:

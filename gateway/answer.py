@@ -11,8 +11,10 @@ from cache.errors import DiskFull, IdempotencyReused, NotCached, Unavailable
 from cache.ids import new_id
 from cache.matching.exact import ExactMemory, exact_key
 from cache.matching.lookup import Lookup, Search, hidden
+from cache.matching.shared_tier import SharedTier
 from cache.prompt import Prompt
 from cache.request import Request, VerdictWord
+from cache.storage.database import Transaction
 from cache.storage.objects import Objects
 from cache.variant import Film, Variant, tenant_scope
 from cache.verdict import Bypass, Exact, Miss, Near, Refusal
@@ -25,12 +27,15 @@ _ROUNDS = 3  # a clip may go out of service between the look and the commit: the
 
 @dataclass(frozen=True)
 class Rules:
-    """`cache` false: every request renders. `video_ttl` in seconds, `min_free` in bytes. `notes` warns about a prompt."""
+    """`cache` false: every request renders. `video_ttl` in seconds, `min_free` in bytes. `notes` warns about a prompt.
+    Without `keep_prompts` only the same words are ever found again, by their digest.
+    """
 
     cache: bool = True
     video_ttl: float | None = None
     min_free: int = 0
     notes: Callable[[Prompt], tuple[str, ...]] = lambda _: ()
+    keep_prompts: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,10 +57,12 @@ class Answer(Claims):
         memory: ExactMemory,
         submission: Submission,
         rules: Rules,
+        shared: SharedTier,
     ) -> None:
         super().__init__(rows)
         self._objects, self._lookup, self._memory = objects, lookup, memory
         self._submission, self._rules = submission, rules
+        self._shared = shared
 
     async def create(self, ask: VideoAsk) -> Answered:
         started = time.time()
@@ -84,8 +91,14 @@ class Answer(Claims):
             return _Look(Exact(clip))
         if ask.seed is not None:
             return _Look(Miss((Refusal("seed pinned"),)), await self._unsearched(film))
+        if not self._rules.keep_prompts:
+            return _Look(Miss((Refusal("prompts are not kept: only the same words are found"),)))
         at = time.time()
         search = await self._lookup.near(film, 0.0 if directives.max_age is None else at - directives.max_age, at)
+        if isinstance(search.verdict, Miss) and ask.caller.shares:
+            pooled = await self._shared.find(film, search.embedding, directives.max_age)
+            if pooled is not None:
+                return _Look(pooled, search)
         return _Look(search.verdict, search)
 
     async def _exact(self, film: Film, seed: int | None, max_age: int | None) -> Clip | None:
@@ -100,8 +113,10 @@ class Answer(Claims):
             self._memory.put(key, clip)
         return clip
 
-    async def _unsearched(self, film: Film) -> Search:
+    async def _unsearched(self, film: Film) -> Search | None:
         """No look, but the clip to be made will want its vector."""
+        if not self._rules.keep_prompts:
+            return None
         embedding, _ = await self._lookup.embed(film)
         return Search(Miss(), embedding, 0)
 
@@ -110,7 +125,7 @@ class Answer(Claims):
     async def _hit(self, ask: VideoAsk, film: Film, verdict: Exact | Near, started: float) -> Answered | None:
         """None: the clip went out of service meanwhile."""
         request = self._request(ask, film, verdict, started)
-        if ask.idempotency_key is not None:
+        if ask.idempotency_key is not None or (verdict.clip.scope, verdict.clip.recipe.key) != (film.scope, request.recipe.key):
             return await self._hit_once(ask, request, verdict.clip)
         if not await self._requests.record_hit(request):
             self._memory.forget(verdict.clip.id)
@@ -118,17 +133,27 @@ class Answer(Claims):
         return answered_with(request, verdict.clip)
 
     async def _hit_once(self, ask: VideoAsk, request: Request, clip: Clip) -> Answered | None:
+        """What group commit does not know of: an Idempotency-Key, a clip of the shared pool, which may have left it, or a
+        Recipe that is not written down yet.
+        """
         async with self._database.write() as connection:
-            found = await self._shelf.by_id(connection, clip.id)
-            if found is None or not found.answers(time.time()):
+            if not await self._still(connection, request, clip):
                 self._memory.forget(clip.id)
                 return None
-            key = ask.idempotency_key
-            assert key is not None, "only requests that carry one come here"
-            first = await self._requests.remember(connection, request.tenant, key, ask.body_digest, request.id)
+            key, first = ask.idempotency_key, True
+            if key is not None:
+                first = await self._requests.remember(connection, request.tenant, key, ask.body_digest, request.id)
             if first:
                 await self._requests.insert(connection, request)
+                await self._requests.count_hit(connection, request)
         return answered_with(request, clip) if first else await self._before(ask)
+
+    async def _still(self, connection: Transaction, request: Request, clip: Clip) -> bool:
+        """Whether `clip` answers this tenant at the commit."""
+        if clip.scope != request.scope:
+            return await self._shared.pool.answers(connection, clip.id)
+        found = await self._shelf.by_id(connection, clip.id)
+        return found is not None and found.answers(time.time())
 
     async def _miss(self, ask: VideoAsk, film: Film, look: _Look, started: float) -> Answered | None:
         assert isinstance(look.verdict, Miss | Bypass), "hits are answered elsewhere"
@@ -142,6 +167,7 @@ class Answer(Claims):
             search=look.search,
             fresh=isinstance(look.verdict, Bypass),
             private=ask.directives.no_store,
+            keep_words=self._keeps(ask),
             max_age=ask.directives.max_age,
             priority=ask.priority,
             allow_smaller=ask.allow_smaller,
@@ -174,17 +200,23 @@ class Answer(Claims):
         if free is not None and free < self._rules.min_free:
             raise DiskFull(f"only {free / 1e9:.1f} GB are free; no render starts under {self._rules.min_free / 1e9:.1f} GB", 60.0)
 
+    def _keeps(self, ask: VideoAsk) -> bool:
+        return self._rules.keep_prompts and not ask.directives.no_store
+
     def _request(self, ask: VideoAsk, film: Film, verdict: Exact | Near | Miss | Bypass, started: float) -> Request:
         clip = verdict.clip if isinstance(verdict, Exact | Near) else None
+        # Of the shared pool nothing is told but the clip: no score, and none of what was refused there.
+        scored = verdict if isinstance(verdict, Near) and verdict.clip.scope == film.scope else None
+        keeps = self._keeps(ask)
         return Request(
             id=new_id("video"),
             tenant=ask.caller.tenant,
             scope=film.scope,
             created_at=started,
-            # What no-store brought is not written down; the open job alone holds it until it is rendered.
-            prompt=None if ask.directives.no_store else ask.prompt.text,
+            # Words that must not stay are not written down; the open job alone holds them until it is rendered.
+            prompt=ask.prompt.text if keeps else None,
             film_key=film.key,
-            recipe=ask.recipe,
+            recipe=ask.recipe if keeps else ask.recipe.without_words,
             pinned_seed=ask.seed,
             take=clip.take if clip is not None else None,
             priority=ask.priority.value,
@@ -192,10 +224,10 @@ class Answer(Claims):
             tags=ask.tags,
             no_store=ask.directives.no_store,
             reason=verdict.reason if isinstance(verdict, Bypass) else None,
-            similarity=verdict.similarity if isinstance(verdict, Near) else None,
-            confidence=verdict.confidence if isinstance(verdict, Near) else None,
+            similarity=scored.similarity if scored is not None else None,
+            confidence=scored.confidence if scored is not None else None,
             refused=tuple(hidden(refusal) for refusal in verdict.refused) if isinstance(verdict, Near | Miss) else (),
-            notes=self._rules.notes(ask.prompt),
+            notes=self._rules.notes(ask.prompt) if keeps else (),
             clip_id=clip.id if clip is not None else None,
             gpu_seconds_saved=clip.gpu_seconds if clip is not None else 0.0,
             completed_at=time.time() if clip is not None else None,

@@ -18,32 +18,34 @@ from cache.matching.encoders import Loading
 from cache.matching.exact import ExactMemory
 from cache.matching.index import Index
 from cache.matching.lookup import Lookup
+from cache.matching.shared_tier import SharedTier
 from cache.prompt import Prompt
 from cache.settings import Settings
-from cache.storage.accounts import Accounts
 from cache.storage.announcements import Announcements
 from cache.storage.database import Database
+from cache.storage.erasure import Erasure, Scrubbing
 from cache.storage.files import S3Files
 from cache.storage.labels import Labels
 from cache.storage.news import open_news
 from cache.storage.objects import open_store
+from cache.storage.pool import Pool
 from cache.storage.requests import Requests
-from cache.storage.shelf import Shelf
-from gateway.access import KeyAccess, OpenAccess, add_limits
+from gateway.access import add_limits
 from gateway.announced import Announced, tell
 from gateway.answer import Answer, Rules
 from gateway.byte_cache import ByteCache
 from gateway.claims import Rows
-from gateway.gate import Gate
+from gateway.gate import Gate, open_gate
 from gateway.health import Health, Part
-from gateway.limits import Limits
 from gateway.media import Media
 from gateway.models import Models
 from gateway.playground.playground import Playground
 from gateway.problems import HANDLERS
+from gateway.provenance import open_shelf, sign_first
 from gateway.rendering import build_renderer
 from gateway.replica import Replica
 from gateway.reply import add_request_id
+from gateway.shared import Shared
 from gateway.submission import Submission
 from gateway.upkeep import Upkeep
 from gateway.videos import Videos
@@ -65,7 +67,7 @@ def create_app(settings: Settings) -> Litestar:
     """RenderFailed where the model cannot be found, ValueError for settings that fit nothing."""
     database = Database(settings.database)
     objects = open_store(settings.store)
-    shelf, requests, labels = Shelf(database, objects), Requests(database), Labels()
+    shelf, requests, labels = open_shelf(database, objects, settings), Requests(database), Labels()
     renderer = None if settings.renderer == "none" else build_renderer(settings)
     models = Models([] if renderer is None else [renderer.served], settings.model_aliases)
     announcements = Announcements(database)
@@ -76,11 +78,16 @@ def create_app(settings: Settings) -> Litestar:
         database, shelf, labels, index, encoders, near=settings.near, candidates=settings.candidates, max_wrong=settings.max_wrong
     )  # fmt: skip
 
+    shared, scrubbing = (
+        SharedTier(Pool(database, shelf), index, lookup, candidates=settings.candidates, share_after=settings.share_after),
+        Scrubbing(database),
+    )
     dispatch, signals, news = open_dispatch(database), Signals(), open_news(database)
-    queue = Queue(database, dispatch, signals, settings.queue_limit)
-    keep = settings.clip_ttl_days * _DAY or None
+    signals.at_every_end(scrubbing.due)
+    queue = Queue(database, dispatch, signals, settings.queue_limit, settings.tenant_jobs)
     leases = Leases(
-        database, shelf, dispatch, signals, Terms(settings.lease_seconds, settings.job_limit, settings.attempts, keep)
+        database, shelf, dispatch, signals,
+        Terms(settings.lease_seconds, settings.job_limit, settings.attempts, settings.clip_ttl_days * _DAY or None),
     )  # fmt: skip
     worker = None
     if renderer is not None:
@@ -101,14 +108,22 @@ def create_app(settings: Settings) -> Litestar:
         video_ttl=settings.video_ttl_days * _DAY or None,
         min_free=int(settings.min_free_gb * _GIB),
         notes=lambda prompt: notes(models.served[0], prompt),
+        keep_prompts=settings.keep_prompts == "text",
     )
     memory, cached = ExactMemory(), ByteCache(settings.byte_cache_mb * 2**20)
-    answer = Answer(Rows(database, shelf, requests, labels, queue, signals), objects, lookup, memory, submission, rules)
+    answer = Answer(
+        Rows(database, shelf, requests, labels, queue, signals, Erasure(database, shelf), scrubbing),
+        objects,
+        lookup,
+        memory,
+        submission,
+        rules,
+        shared,
+    )
     remote = S3Files(objects) if settings.store.startswith("s3:") else None
     replica = Replica(database, index, encoders, memory, cached, signals, news, remote, settings.data_dir / "index")
-    accounts = Accounts(database)
-    gate = Gate(accounts, OpenAccess(settings.allowed_hosts), KeyAccess(accounts, Limits()), settings.host)
-    upkeep = Upkeep(leases, shelf, requests, lookup, submission, grace=settings.grace_seconds)
+    gate = open_gate(database, settings)
+    upkeep = Upkeep(leases, shelf, requests, lookup, submission, shared, scrubbing, grace=settings.grace_seconds)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
@@ -116,8 +131,7 @@ def create_app(settings: Settings) -> Litestar:
             closing.push_async_callback(database.close)
             closing.push_async_callback(objects.close)
             closing.push_async_callback(requests.close)
-            await migrate(database)
-            await gate.decide(settings.admin_key)
+            await made_ready(database, gate, settings)
             await leases.expire(every=settings.embedded)
             closing.push_async_callback(encoders.close)
             encoders.start()
@@ -125,9 +139,7 @@ def create_app(settings: Settings) -> Litestar:
             for work in (upkeep.run(), gate.run(), replica.run()):
                 closing.push_async_callback(ended, asyncio.create_task(work))
             if worker is None or renderer is None:
-                if news is not None:
-                    news.on("model", announced.hear)
-                closing.push_async_callback(ended, asyncio.create_task(announced.run()))
+                closing.push_async_callback(ended, asyncio.create_task(announced.run(news)))
             else:
                 closing.push_async_callback(ended, asyncio.create_task(tell(worker, renderer.served, announcements, settings.device)))
                 working = asyncio.create_task(worker.run())
@@ -146,7 +158,8 @@ def create_app(settings: Settings) -> Litestar:
     return Litestar(
         route_handlers=[
             *Videos(answer, models, cached, body_limit=settings.body_limit, wait_limit=settings.wait_limit).routes(),
-            *Media(answer, objects, cached).routes(),
+            *Media(answer, objects, cached, None if remote is None else remote.link).routes(),
+            *Shared(shared.pool).routes(),
             *health.routes(),
             *Playground().routes(),
         ],
@@ -159,6 +172,13 @@ def create_app(settings: Settings) -> Litestar:
         openapi_config=None,
         logging_config=None,
     )
+
+
+async def made_ready(database: Database, gate: Gate, settings: Settings) -> None:
+    """Rows as this version wants them, and nobody let in who may not be."""
+    await migrate(database)
+    await gate.decide(settings.admin_key)
+    await sign_first(database, settings)
 
 
 def notes(model: ServedModel, prompt: Prompt) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from cache.clip import Clip, ObjectKind, StoredObject
 from cache.errors import ClipGone, Invalid, NotFound, NotReady
 from cache.request import Request
 from cache.storage.database import Database
+from cache.storage.erasure import Erasure, Scrubbing
 from cache.storage.labels import Labels
 from cache.storage.requests import Requests
 from cache.storage.shelf import Shelf
@@ -32,12 +33,15 @@ class Rows:
     labels: Labels
     queue: Queue
     signals: Signals
+    erasure: Erasure
+    scrubbing: Scrubbing
 
 
 class Claims:
     def __init__(self, rows: Rows) -> None:
         self._database, self._shelf, self._requests = rows.database, rows.shelf, rows.requests
         self._labels, self._queue, self._signals = rows.labels, rows.queue, rows.signals
+        self._erasure, self._scrubbing = rows.erasure, rows.scrubbing
 
     async def describe(self, request: Request, *, waited: bool = False) -> Answered:
         """`request` with what it stands on now."""
@@ -97,21 +101,18 @@ class Claims:
         request = await self._requests.by_id(caller.tenant, video_id)
         if request.open:
             await self._queue.withdraw(request.id)
+            self._scrubbing.due()
         return await self.retrieve(caller, video_id)
 
     async def delete(self, caller: Caller, video_id: str, erase: bool) -> None:
         """The request is gone for its client. `erase`: its words too, and its clip if nobody else holds it."""
         request = await self._requests.by_id(caller.tenant, video_id)
         await self._queue.withdraw(request.id, deleted=True)
+        self._scrubbing.due()
         if erase:
-            await self._erase(request)
-
-    async def _erase(self, request: Request) -> None:
-        async with self._database.write() as connection:
-            alone = await self._requests.erase(connection, request)
-            if alone is not None:
-                await self._shelf.withdraw_in(connection, [alone], "erased")
-        await self._shelf.collect(grace=float("inf"))
+            await self._erasure.erase(request)
+            self._scrubbing.due()
+            await self._scrubbing.run_once()
 
     async def feedback(self, caller: Caller, video_id: str, satisfied: bool) -> None:
         request = await self._requests.by_id(caller.tenant, video_id)
@@ -141,6 +142,8 @@ class Claims:
             return False
         await self._shelf.withdraw([request.clip_id], "erased")
         await self._shelf.collect(grace=float("inf"))
+        self._scrubbing.due()
+        await self._scrubbing.run_once()
         return True
 
     async def broken(self, clip: Clip, stored: StoredObject) -> None:
@@ -148,5 +151,7 @@ class Claims:
 
 
 def answered_with(request: Request, clip: Clip | None, *, waited: bool = False) -> Answered:
-    matched = clip.prompt if clip is not None and request.verdict == "near" else None
+    # A clip of the shared pool came from somewhere else: whose words it was made for is nobody's business.
+    own = clip is not None and clip.scope == request.scope
+    matched = clip.prompt if clip is not None and own and request.verdict == "near" else None
     return Answered(request, clip=clip, matched_prompt=matched, collapsed=request.verdict == "joined", waited=waited)

@@ -41,6 +41,41 @@ def worker() -> None:
 
 
 @main.command()
+@click.option("--repair", is_flag=True, help="Put right what is found.")
+@click.option("--older-than", type=float, help="Seconds after which an object without a row is garbage; default: longer than any job.")
+@click.option("--no-digests", is_flag=True, help="Look at names and lengths only; else every byte is read.")
+@click.option("--resign", is_flag=True, help="Only sign every clip anew, with the newest of the keys: after one was lost or replaced.")
+def doctor(repair: bool, older_than: float | None, no_digests: bool, resign: bool) -> None:
+    """Hold rows, objects, jobs and the index against each other. Exit code 1: something is wrong."""
+    from gateway.doctor_command import examine, sign_anew  # noqa: PLC0415  # loads the index
+
+    with facts_told():
+        if resign:
+            click.echo(f"clips signed: {asyncio.run(sign_anew(read_settings()))}")
+            return
+        if not asyncio.run(examine(read_settings(), repair, older_than, not no_digests)):
+            raise SystemExit(1)
+
+
+@main.command()
+@click.option(
+    "--to", "target", nargs=2, required=True, metavar="DATABASE_URL STORE_URL", help="Where it goes; the database must hold no clips yet."
+)
+def move(target: tuple[str, str]) -> None:
+    """Take this cache along to another database and store; the old ones stay as they are."""
+    from gateway.move_command import run  # noqa: PLC0415  # loads both kinds of stores
+
+    with facts_told():
+        moved = asyncio.run(run(read_settings(), *target))
+    click.echo(f"moved {moved.rows} rows and {moved.objects} objects of {moved.bytes / 1e6:.1f} MB")
+    if moved.skipped:
+        click.echo(f"{moved.skipped} objects were damaged before; their clips are out of service at the new place")
+    click.echo(
+        "Signatures hold under the old keys alone: give them to every process as REPRISE_SIGNING_KEYS, or `reprise doctor --resign`."
+    )
+
+
+@main.command()
 def migrate() -> None:
     """Bring the database to the newest revision; safe to run by many at once."""
     from cache.storage.database import Database  # noqa: PLC0415

@@ -8,8 +8,11 @@ import structlog
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from cache.errors import Forbidden, Unavailable
+from cache.settings import Settings
 from cache.storage.accounts import Accounts, Terms
+from cache.storage.database import Database
 from gateway.access import KeyAccess, OpenAccess, is_local
+from gateway.limits import Limits
 
 log = structlog.get_logger(__name__)
 
@@ -61,3 +64,8 @@ class Gate:
                     log.warning("keys were made: from now on every call needs one")
             except Unavailable as error:
                 log.warning("keys cannot be read", reason=error.message)
+
+
+def open_gate(database: Database, settings: Settings) -> Gate:
+    accounts = Accounts(database)
+    return Gate(accounts, OpenAccess(settings.allowed_hosts), KeyAccess(accounts, Limits()), settings.host)

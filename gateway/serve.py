@@ -19,6 +19,7 @@ from gateway.access import is_local
 from gateway.app import create_app
 from gateway.gate import Gate, decide
 from gateway.logs import start_logging
+from gateway.patience import patient
 from migrations.upgrade import migrate
 
 
@@ -83,7 +84,7 @@ def run(settings: Settings) -> None:
             host=settings.host,
             port=settings.port,
             loop="uvloop",
-            http="httptools",
+            http=patient(settings.patience),
             log_config=None,
             access_log=False,
             server_header=False,

@@ -45,7 +45,7 @@ class Wish:
     """A film that no clip answers, and how it is wanted. `search` is None where the near tier has no say.
 
     `fresh`: render although a clip answers. `private`: no-store, shared with nobody. `alone`: only the same words may
-    answer it. `max_age` in seconds.
+    answer it. `max_age` in seconds. `keep_words`: the prompt may outlive its job.
     """
 
     tenant: str
@@ -56,6 +56,7 @@ class Wish:
     private: bool = False
     alone: bool = False
     max_age: float | None = None
+    keep_words: bool = True
     priority: Priority = Priority.INTERACTIVE
     allow_smaller: bool = False
     tags: tuple[str, ...] = ()
@@ -217,6 +218,7 @@ class Submission:
             wish.priority,
             wish.tags,
             joinable=not wish.private,
+            keep_words=wish.keep_words,
             fresh=not wish.shared or wish.max_age is not None,
             allow_smaller=wish.allow_smaller,
             embedder=None if embedding is None else embedding.version,

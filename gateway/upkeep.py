@@ -8,8 +8,10 @@ import structlog
 
 from cache.errors import RepriseError, Unavailable
 from cache.matching.lookup import Lookup, Search
+from cache.matching.shared_tier import SharedTier
 from cache.prompt import Prompt
 from cache.request import Request
+from cache.storage.erasure import Scrubbing
 from cache.storage.requests import Requests
 from cache.storage.shelf import Shelf
 from cache.variant import Film
@@ -33,18 +35,20 @@ class Upkeep:
         requests: Requests,
         lookup: Lookup,
         submission: Submission,
+        shared: SharedTier,
+        scrubbing: Scrubbing,
         *,
         grace: float,
         every: float = 5.0,
     ) -> None:
         self._leases, self._shelf, self._requests = leases, shelf, requests
-        self._lookup, self._submission = lookup, submission
+        self._lookup, self._submission, self._shared, self._scrubbing = lookup, submission, shared, scrubbing
         self._grace, self._every = grace, every
 
     async def run(self) -> None:
         """Ends when cancelled; a failure is logged, and the next round tries again."""
         while True:
-            for step in (self._expire, self._clear, self._adopt):
+            for step in (self._expire, self._clear, self._adopt, self._shared.consider, self._scrubbing.run_once):
                 try:
                     await step()
                 except Unavailable as error:
@@ -59,11 +63,13 @@ class Upkeep:
             log.warning("lease ran out, job queued again", job=job)
         for job in expired.failed:
             log.error("job given up", job=job)
+            self._scrubbing.due()
 
     async def _clear(self) -> None:
         await self._shelf.withdraw_expired()
         for clip in await self._shelf.collect(self._grace):
             log.info("clip removed", clip=clip)
+            self._scrubbing.due()
 
     async def _adopt(self) -> None:
         for orphan in await self._requests.orphans(_MOST):

@@ -235,7 +235,9 @@ class Refused(Struct):
 
 
 class RepriseDetail(Struct):
-    """What is ours: how the answer was found and what it cost. `age_seconds` is the clip's age when it answered."""
+    """What is ours: how the answer was found and what it cost. `age_seconds` is the clip's age when it answered,
+    `stage` what is being done for an open video.
+    """
 
     verdict: str
     similarity: float | None
@@ -248,6 +250,7 @@ class RepriseDetail(Struct):
     gpu_seconds_saved: float
     queue_position: int | None
     eta_ms: int | None
+    stage: str | None
     steps_skipped: int
     stages_ms: dict[str, int]
     refused: list[Refused]
@@ -327,6 +330,7 @@ def _detail(answered: Answered) -> RepriseDetail:
         gpu_seconds_saved=round(request.gpu_seconds_saved, 3),
         queue_position=answered.queue_position,
         eta_ms=answered.eta_ms,
+        stage=None if answered.job is None else answered.job.stage,
         steps_skipped=0,
         stages_ms={} if clip is None else {stage: round(ms) for stage, ms in clip.stages_ms.items()},
         refused=[Refused(_rounded(refusal.similarity), refusal.reason) for refusal in request.refused],

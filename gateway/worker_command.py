@@ -13,9 +13,9 @@ from cache.settings import Settings
 from cache.storage.announcements import Announcements
 from cache.storage.database import Database
 from cache.storage.objects import open_store
-from cache.storage.shelf import Shelf
 from gateway.announced import tell
 from gateway.logs import start_logging
+from gateway.provenance import open_shelf
 from gateway.rendering import build_renderer
 from generator.dispatch import open_dispatch
 from generator.leases import Leases, Terms
@@ -43,7 +43,7 @@ async def _work(settings: Settings) -> None:
     dispatch, signals, renderer = open_dispatch(database), Signals(), build_renderer(settings)
     terms = Terms(settings.lease_seconds, settings.job_limit, settings.attempts, settings.clip_ttl_days * _DAY or None)
     worker = Worker(
-        leases=Leases(database, Shelf(database, objects), dispatch, signals, terms),
+        leases=Leases(database, open_shelf(database, objects, settings), dispatch, signals, terms),
         dispatch=dispatch,
         signals=signals,
         renderer=renderer,

@@ -23,10 +23,8 @@ class Dispatch(Protocol):
     def wake(self) -> None:
         """After a commit that announced something."""
 
-    async def wait(self, timeout: float, *, worked: bool = False) -> str | None:
-        """Until there may be work, at most `timeout` seconds. A ticket, if that is how it is told: the job that it names.
-        `worked`: the last look found something, so there may be more.
-        """
+    async def wait(self, timeout: float, *, worked: bool = False) -> None:
+        """Until there may be work, at most `timeout` seconds. `worked`: the last look found some, so there may be more."""
 
     async def serve(self, revision: str) -> None:
         """Brings `wait` the tickets of this model revision, until cancelled; returns at once where there are no tickets."""
@@ -72,16 +70,15 @@ class LocalDispatch(Flags):
     def wake(self) -> None:
         self._work.set()
 
-    async def wait(self, timeout: float, *, worked: bool = False) -> str | None:
+    async def wait(self, timeout: float, *, worked: bool = False) -> None:
         # A wake that came while the worker was busy is kept: it looks once in vain, which is cheaper than too late.
         if not worked:
             try:
                 async with asyncio.timeout(timeout):
                     await self._work.wait()
             except TimeoutError:
-                return None
+                return
             self._work.clear()
-        return None
 
     async def serve(self, revision: str) -> None:
         """Whoever shares the event loop needs no tickets."""

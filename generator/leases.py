@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.clip import StoredObject
@@ -70,14 +71,14 @@ class Leases:
         self.terms = terms
 
     async def lease(self, worker: str, revision: str, limit: int = 1, job_id: str | None = None) -> list[Lease]:
-        """The next job of this model revision, interactive ones first, then in order of submission. With `limit` above 1
-        a background job brings more of its Recipe along (a batch). `job_id` is what a ticket names: that one or none.
+        """The next job of this model revision: interactive ones first, then whose tenant holds the fewest leases, then whose
+        tenant was served longest ago, then in order of submission. With `limit` above 1 a background job brings more of its
+        Recipe along (a batch). `job_id` is what a ticket names: that one or none.
         """
         free = and_(jobs.c.state == State.QUEUED.value, jobs.c.revision == revision)
         if job_id is not None:
             free = and_(free, jobs.c.id == job_id)
-        turn = (case((jobs.c.priority == Priority.INTERACTIVE.value, 0), else_=1), jobs.c.place)
-        first = select(jobs.c.id, jobs.c.priority, jobs.c.recipe_key).where(free).order_by(*turn).limit(1)
+        first = select(jobs.c.id, jobs.c.priority, jobs.c.recipe_key).where(free).order_by(*_turn()).limit(1)
         async with self._database.read() as connection:
             if (await connection.execute(first)).first() is None:
                 return []  # a worker that only looks takes no lock
@@ -127,8 +128,8 @@ class Leases:
             if await moved(connection, lease.job.id, Move.FINISH, held(lease.job, lease.worker), **ends):
                 assert row is not None, "it moved, so it is there"
                 keep = self.terms.keep if row.joinable else self.terms.keep_private
-                vectors = {row.embedder: row.vector} if row.embedder and row.vector else {}
-                await self._shelf.add(connection, _draft(job_of(row), made, tuple(row.tags), vectors, keep))
+                vectors = {row.embedder: row.vector} if row.embedder and row.vector and row.keep_words else {}
+                await self._shelf.add(connection, _draft(job_of(row), made, row.keep_words, tuple(row.tags), vectors, keep))
                 await answer_all(connection, lease.job.id, made.clip_id, made.gpu_seconds)
             elif row is None or row.clip_id != made.clip_id:
                 raise _lost(lease)
@@ -196,6 +197,15 @@ class Leases:
         return Expired(queued, failed)
 
 
+def _turn() -> tuple[ColumnElement[Any], ...]:
+    """A tenant that asks for much waits behind its own jobs, not everyone behind them."""
+    theirs = jobs.alias("theirs")
+    same = theirs.c.tenant == jobs.c.tenant
+    held = select(func.count()).where(same, theirs.c.state == State.LEASED.value).scalar_subquery()
+    served = select(func.coalesce(func.max(theirs.c.started_at), 0.0)).where(same).scalar_subquery()
+    return (case((jobs.c.priority == Priority.INTERACTIVE.value, 0), else_=1), held, served, jobs.c.place)
+
+
 def _lost(lease: Lease) -> LeaseLost:
     return LeaseLost(f"{lease.job.id} is no longer leased under attempt {lease.attempt}")
 
@@ -206,15 +216,15 @@ def _given_up(hung: bool, terms: Terms) -> tuple[str, str]:
     return WORKER_LOST, f"{terms.attempts} workers were lost while they rendered this"
 
 
-def _draft(job: Job, made: Made, tags: Sequence[str], vectors: Mapping[str, bytes], keep: float | None) -> ClipDraft:
+def _draft(job: Job, made: Made, keep_words: bool, tags: Sequence[str], vectors: Mapping[str, bytes], keep: float | None) -> ClipDraft:
     return ClipDraft(
         id=made.clip_id,
         tenant=job.tenant,
         scope=job.scope,
         variant_key=job.variant_key,
         film_key=job.film_key,
-        prompt=job.prompt or None,
-        recipe=job.recipe,
+        prompt=(job.prompt or None) if keep_words else None,
+        recipe=job.recipe if keep_words else job.recipe.without_words,
         seed=job.seed,
         take=job.take,
         gpu_seconds=made.gpu_seconds,

@@ -1,9 +1,9 @@
 """Tickets on PostgreSQL: Procrastinate carries the ids of jobs to workers of the right model revision.
 
-A ticket is enqueued inside the transaction that made its job leasable. It is only a hint: the worker that gets it tries
-to lease the job's row, and drops the ticket where another was first. A ticket that dies with its worker before the row was
-leased is missed by nobody: whoever hears nothing for a second looks at the rows. One that dies later is followed by a
-new one, when the lease runs out.
+A ticket is enqueued inside the transaction that made its job leasable. It is a turn at the queue and no more: which job
+the worker leases, the rows decide (priority, fairness, order), and a ticket that finds none is dropped. One that dies with its
+worker before a row was leased is missed by nobody: whoever hears nothing for a second looks at the rows. One that dies later
+is followed by a new one, when the lease runs out.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class ProcrastinateDispatch(Flags):
         connector = procrastinate.PsycopgConnector(conninfo=conninfo, min_size=1, max_size=3, timeout=5, kwargs={"connect_timeout": 3})
         self._app = procrastinate.App(connector=connector)
         self._task = self._app.task(name=_TASK)(self._taken)
-        self._tickets: deque[tuple[str, asyncio.Event]] = deque()
+        self._tickets: deque[asyncio.Event] = deque()
         self._came = asyncio.Event()
         self._at_hand: asyncio.Event | None = None
         self._closing = asyncio.Event()
@@ -62,7 +62,7 @@ class ProcrastinateDispatch(Flags):
     def wake(self) -> None:
         """Nothing to do: the commit has told those who wait for tickets."""
 
-    async def wait(self, timeout: float, *, worked: bool = False) -> str | None:
+    async def wait(self, timeout: float, *, worked: bool = False) -> None:
         if self._at_hand is not None:
             self._at_hand.set()
             self._at_hand = None
@@ -71,15 +71,14 @@ class ProcrastinateDispatch(Flags):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(timeout):
                     await self._came.wait()
-        if not self._tickets:
-            return None
-        job_id, self._at_hand = self._tickets.popleft()
-        return job_id
+        if self._tickets:
+            self._at_hand = self._tickets.popleft()
 
     async def _taken(self, job_id: str) -> None:
-        """Runs as long as the worker is busy with this ticket: so long Procrastinate gives it no other."""
+        """A turn at the queue; whose it is, the rows decide, so that no tenant waits behind all that another one asked for.
+        Runs as long as the worker is busy with this ticket: so long Procrastinate gives it no other."""
         ended = asyncio.Event()
-        self._tickets.append((job_id, ended))
+        self._tickets.append(ended)
         self._came.set()
         waits = [asyncio.create_task(event.wait()) for event in (ended, self._closing)]
         try:

@@ -42,9 +42,10 @@ class AlreadyMade:
 
 
 class Queue:
-    def __init__(self, database: Database, dispatch: Dispatch, signals: Signals, limit: int) -> None:
-        """`limit` is how many jobs may be open."""
+    def __init__(self, database: Database, dispatch: Dispatch, signals: Signals, limit: int, tenant_limit: int | None = None) -> None:
+        """`limit` is how many jobs may be open, `tenant_limit` how many of them one tenant's."""
         self._database, self._dispatch, self._signals, self._limit = database, dispatch, signals, limit
+        self._tenant_limit = limit if tenant_limit is None else tenant_limit
         self._times = RenderTimes()
 
     # Asking
@@ -62,10 +63,7 @@ class Queue:
             return joined
         if not new.fresh and (clip_id := await _made_meanwhile(connection, new)) is not None:
             return AlreadyMade(clip_id)
-        waiting = await self.depth(connection)
-        if waiting >= self._limit:
-            wait = retry_after(await read_waiting(connection), self._limit, await self._times.known(connection))
-            raise QueueFull(waiting, self._limit, wait)
+        await self._check_room(connection, new.tenant)
         await keep_recipe(connection, new.variant.film.recipe)
         inserted = await connection.execute(insert_ignoring(connection, jobs).values(**row_of(new, sequence)).returning(jobs.c.id))
         if inserted.scalar_one_or_none() is None:
@@ -75,6 +73,14 @@ class Queue:
             return joined
         await self._dispatch.announce(connection, new.id, new.priority)
         return Submitted(new.id, joined=False)
+
+    async def _check_room(self, connection: AsyncConnection, tenant: str) -> None:
+        open_jobs = await read_waiting(connection)
+        own = [job for job in open_jobs if job.tenant == tenant]
+        for waiting, limit in ((open_jobs, self._limit), (own, self._tenant_limit)):
+            if len(waiting) >= limit:
+                wait = retry_after(waiting, limit, await self._times.known(connection))
+                raise QueueFull(len(waiting), limit, wait)
 
     async def _join(self, connection: AsyncConnection, new: NewJob) -> Submitted | None:
         query = select(jobs.c.id, jobs.c.state, jobs.c.priority).where(jobs.c.variant_key == new.key, OPEN_STATES)

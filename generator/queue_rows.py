@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cache.canonical import digest
 from cache.ids import new_id
 from cache.recipe import Recipe
+from cache.storage.erasure import forget_words_of_job
 from cache.storage.rows import next_sequence
 from cache.storage.tables import jobs, now, recipes
 from cache.variant import Variant
@@ -22,8 +23,9 @@ class NewJob:
     """What a miss asks to be made.
 
     `prompt` are the words that the model is given; None: those of the Variant. Not `joinable` is no-store: its key is
-    salted, so that nobody shares it. `fresh` renders although a clip of this Variant answers (no-cache with a pinned
-    seed, or the cache is off). `vector` is the prompt's, float16, by `embedder`.
+    salted, so that nobody shares it. Without `keep_words` its words are gone from all rows once it closes. `fresh` renders
+    although a clip of this Variant answers (no-cache with a pinned seed, or the cache is off). `vector` is the prompt's,
+    float16, by `embedder`.
     """
 
     tenant: str
@@ -31,6 +33,7 @@ class NewJob:
     priority: Priority = Priority.INTERACTIVE
     tags: tuple[str, ...] = ()
     joinable: bool = True
+    keep_words: bool = True
     fresh: bool = False
     allow_smaller: bool = False
     embedder: str | None = None
@@ -78,6 +81,7 @@ def row_of(new: NewJob, sequence: int) -> dict[str, object]:
         "take": new.variant.take,
         "priority": new.priority.value,
         "joinable": new.joinable,
+        "keep_words": new.keep_words,
         "allow_smaller": new.allow_smaller,
         "embedder": new.embedder,
         "vector": new.vector,
@@ -140,7 +144,11 @@ async def moved(connection: AsyncConnection, job_id: str, move: Move, *fence: Co
     elif target is State.QUEUED:
         values |= {"worker": None, "lease_until": None, "stage": "queue"}
     change = update(jobs).where(jobs.c.id == job_id, jobs.c.state.in_(_sources(move)), *fence)
-    return bool((await connection.execute(change.values(state=target.value, sequence=sequence, **values))).rowcount)
+    if not (await connection.execute(change.values(state=target.value, sequence=sequence, **values))).rowcount:
+        return False
+    if target not in OPEN:
+        await forget_words_of_job(connection, job_id)
+    return True
 
 
 def held(job: Job, worker: str) -> ColumnElement[bool]:

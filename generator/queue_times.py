@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row, select
@@ -41,11 +42,13 @@ class Waiting:
     worker: str | None
     elapsed: float
     progress: int
+    tenant: str = ""
+    ahead: int = 0  # jobs of its own tenant that are leased or come before it
 
     @property
-    def turn(self) -> tuple[bool, bool, int]:
-        """The order of leasing; what is leased comes before all that is not."""
-        return (self.state is State.QUEUED, self.priority is Priority.BACKGROUND, self.place)
+    def turn(self) -> tuple[bool, bool, int, int]:
+        """The order of leasing, as it is foreseen; what is leased comes before all that is not."""
+        return (self.state is State.QUEUED, self.priority is Priority.BACKGROUND, self.ahead, self.place)
 
 
 @dataclass(frozen=True)
@@ -135,12 +138,25 @@ async def read_waiting(connection: AsyncConnection) -> list[Waiting]:
     """All open jobs, in the order of leasing; the queue limit bounds them."""
     j = jobs.c
     query = select(
-        j.id, j.place, j.priority, j.state, j.recipe_key, j.revision, j.worker, (now() - j.started_at).label("elapsed"), j.progress
-    )
-    return sorted((_waiting_of(row) for row in await connection.execute(query.where(OPEN_STATES))), key=lambda one: one.turn)
+        j.id, j.place, j.priority, j.state, j.recipe_key, j.revision, j.worker, (now() - j.started_at).label("elapsed"), j.progress,
+        j.tenant,
+    )  # fmt: skip
+    return in_turns(_waiting_of(row) for row in await connection.execute(query.where(OPEN_STATES)))
+
+
+def in_turns(found: Iterable[Waiting]) -> list[Waiting]:
+    """Every tenant's first before anybody's second, within a priority."""
+    before: Counter[str] = Counter()
+    placed = []
+    for one in sorted(found, key=lambda one: one.turn):
+        placed.append(replace(one, ahead=before[one.tenant] if one.state is State.QUEUED else 0))
+        before[one.tenant] += 1
+    return sorted(placed, key=lambda one: one.turn)
 
 
 def _waiting_of(row: Row[Any]) -> Waiting:
     state = State(row.state)
     elapsed = 0.0 if state is State.QUEUED else float(row.elapsed)
-    return Waiting(row.id, row.place, Priority(row.priority), state, row.recipe_key, row.revision, row.worker, elapsed, row.progress)
+    return Waiting(
+        row.id, row.place, Priority(row.priority), state, row.recipe_key, row.revision, row.worker, elapsed, row.progress, row.tenant
+    )

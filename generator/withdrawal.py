@@ -8,8 +8,8 @@ from sqlalchemy import ColumnElement, and_, case, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.storage.rows import next_sequence
-from cache.storage.tables import now, requests
-from generator.job import Move
+from cache.storage.tables import jobs, now, requests
+from generator.job import OPEN, Move
 from generator.queue_rows import moved
 
 WAITING = and_(
@@ -97,3 +97,22 @@ async def adopt_clip(connection: AsyncConnection, request_id: str, clip_id: str,
     claim = {"verdict": "exact", "similarity": None, "confidence": None, "clip_id": clip_id, "completed_at": now()}
     change = update(requests).where(_orphaned(request_id)).values(gpu_seconds_saved=gpu_seconds, **claim)
     return bool((await connection.execute(change)).rowcount)
+
+
+async def unwanted(connection: AsyncConnection, limit: int) -> list[str]:
+    """Open jobs that nobody waits for. There should be none: a job is submitted with its request, and goes with the last one."""
+    waited = select(requests.c.id).where(requests.c.job_id == jobs.c.id, WAITING)
+    query = select(jobs.c.id).where(jobs.c.state.in_(sorted(OPEN)), ~waited.exists()).order_by(jobs.c.place).limit(limit)
+    return list((await connection.scalars(query)).all())
+
+
+async def forsaken(connection: AsyncConnection, limit: int) -> list[str]:
+    """Requests that wait for a job that is closed or gone. There should be none: a job answers all in its last transaction."""
+    coming = select(jobs.c.id).where(jobs.c.id == requests.c.job_id, jobs.c.state.in_(sorted(OPEN)))
+    query = select(requests.c.id).where(WAITING, requests.c.job_id.is_not(None), ~coming.exists()).order_by(requests.c.id).limit(limit)
+    return list((await connection.scalars(query)).all())
+
+
+async def set_free(connection: AsyncConnection, request_ids: list[str]) -> None:
+    """They wait for no job now: a gateway's sweep finds them and makes each a miss of its own."""
+    await connection.execute(update(requests).where(requests.c.id.in_(request_ids), WAITING).values(job_id=None))

@@ -79,8 +79,8 @@ class Worker:
                 if not await self._ready():
                     await self._pause(_PAUSE)
                     continue
-                ticket = await self._dispatch.wait(_LOOK, worked=worked)
-                lease = None if self._stopping.is_set() else await self._next(ticket)
+                await self._dispatch.wait(_LOOK, worked=worked)
+                lease = None if self._stopping.is_set() else await self._next()
                 worked = lease is not None
                 if lease is not None:
                     await self._attempt(lease)
@@ -132,10 +132,9 @@ class Worker:
         self.trouble = None
         return True
 
-    async def _next(self, ticket: str | None) -> Lease | None:
-        """The ticket's job, if nobody was first; without a ticket the next one in the queue."""
+    async def _next(self) -> Lease | None:
         try:
-            leases = await self._leases.lease(self.id, self._renderer.served.revision, job_id=ticket)
+            leases = await self._leases.lease(self.id, self._renderer.served.revision)
         except Unavailable as error:
             self._in_trouble(error.message)
             return None

@@ -31,6 +31,7 @@ async def migrate(database: Database, revision: str = "head") -> None:
     """One transaction: on SQLite under BEGIN IMMEDIATE, on PostgreSQL under an advisory lock. The second comer finds nothing to do."""
     async with database.write() as connection:
         if not database.sqlite:
+            await connection.execute(text("SET LOCAL lock_timeout = 0"))
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 from tests.live import PATIENCE, Live
@@ -18,20 +20,33 @@ class Fleet:
     def __init__(self, folder: Path, model: Path, database_url: str, store_url: str, **settings: object) -> None:
         self.folder, self._model = folder, model
         self._shared = {"database_url": database_url, "store_url": store_url, "warm_up": False, **settings}
+        self._numbers = count()
         self.gateways: list[Live] = []
         self.workers: list[LiveWorker] = []
 
     def gateway(self, **settings: object) -> Live:
         """It has no files of the model, and could not load it."""
-        folder = self.folder / f"gateway-{len(self.gateways)}"
-        self.gateways.append(Live(folder, Path("/no/model"), renderer="none", **self._shared, **settings))
-        return self.gateways[-1].start()
+        folder = self.folder / f"gateway-{next(self._numbers)}"
+        self.gateways.append(gateway := Live(folder, Path("/no/model"), **{**self._shared, "renderer": "none", **settings}))
+        return gateway.start()
 
     def worker(self, **settings: object) -> LiveWorker:
-        folder = self.folder / f"worker-{len(self.workers)}"
-        self.workers.append(LiveWorker(folder, self._model, **self._shared, **settings))
-        self.workers[-1].start()
-        return self.workers[-1]
+        folder = self.folder / f"worker-{next(self._numbers)}"
+        self.workers.append(worker := LiveWorker(folder, self._model, **{**self._shared, **settings}))
+        worker.start()
+        return worker
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of a command that shares database and store."""
+        return {f"REPRISE_{name.upper()}": str(self._shared[name]) for name in ("database_url", "store_url")}
+
+    def start(self, gateways: int, workers: int) -> None:
+        """At once: most of a start is waiting for imports."""
+        with ThreadPoolExecutor(gateways + workers) as pool:
+            starts = [pool.submit(self.worker) for _ in range(workers)] + [pool.submit(self.gateway) for _ in range(gateways)]
+            for started in starts:
+                started.result()
 
     def ready(self) -> None:
         """Every gateway knows the model and has its encoder."""

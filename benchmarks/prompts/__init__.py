@@ -16,7 +16,10 @@ class Pair:
     manner: str
 
 
-def handwritten(path: Path = Path(__file__).with_name("handwritten.txt")) -> Iterator[Pair]:
+HANDWRITTEN = Path(__file__).with_name("handwritten.txt")
+
+
+def handwritten(path: Path = HANDWRITTEN) -> Iterator[Pair]:
     manner = base = ""
     for line in path.read_text(encoding="utf-8").splitlines():
         mark, _, rest = line.partition(" ")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,24 +13,29 @@ from cache.matching.slots import read
 
 @dataclass(frozen=True)
 class Entailment:
-    """The verifier's word on one pair, as a logit: the cached prompt is the premise."""
+    """The verifier's word on one pair, as a logit: the cached prompt is the premise, the new one the hypothesis."""
 
     forward: float
 
 
-# What the probability is made of, beside a bias; a table names its weight for each.
-FEATURES = ("forward", "similarity", "unmatched", "extra", "length")
+# What a pair's own probability is made of, beside a bias; a table names its weight for each.
+FEATURES = ("forward", "similarity", "unmatched", "extra", "length", "overlap", "sure")
+_CAP = 6.0  # logits and words beyond it say no more
 
 
 def features(new: str, cached: str, similarity: float, entailment: Entailment) -> tuple[float, ...]:
     """`unmatched`: content words asked for that the clip's prompt lacks; `extra`: those it has beyond what was asked."""
     asked, there = set(read(new).content), set(read(cached).content)
+    forward = max(-_CAP, min(_CAP, entailment.forward))
+    overlap = len(asked & there) / max(1, len(asked | there))
     return (
-        entailment.forward,
+        forward,
         similarity,
-        min(6.0, float(len(asked - there))),
+        min(_CAP, float(len(asked - there))),
         math.log1p(len(there - asked)),
         math.log1p(len(asked)),
+        overlap,
+        forward * overlap,
     )
 
 
@@ -37,7 +43,9 @@ def features(new: str, cached: str, similarity: float, entailment: Entailment) -
 class Calibration:
     """Holds for one embedder and one verifier, named by version; for others it is no table at all.
 
-    `prior` is the share of right answers that the probabilities assume, measured in a replay.
+    `prior` is the share of right answers among nearest candidates over `floor`, measured in a replay. `kept` maps a
+    pair's own probability to the share of right answers among all pairs at least as sure: serving whatever reaches
+    1 - w there keeps the share of wrong hits at w, the hits' own tail-area rate (Efron's Fdr, one-sided).
     """
 
     embedder: str
@@ -46,21 +54,33 @@ class Calibration:
     prior: float
     bias: float
     weights: tuple[float, ...]
+    kept: tuple[tuple[float, float], ...]
     version: str
 
     def holds_for(self, embedder: str, verifier: str) -> bool:
         return (self.embedder, self.verifier) == (embedder, verifier)
 
-    def probability(self, new: str, cached: str, similarity: float, entailment: Entailment) -> float:
-        score = self.bias + sum(
-            weight * value for weight, value in zip(self.weights, features(new, cached, similarity, entailment), strict=True)
-        )
+    def own(self, new: str, cached: str, similarity: float, entailment: Entailment) -> float:
+        """The probability of this pair by itself."""
+        values = features(new, cached, similarity, entailment)
+        score = self.bias + sum(weight * value for weight, value in zip(self.weights, values, strict=True))
         return 1.0 / (1.0 + math.exp(-max(-40.0, min(40.0, score))))
+
+    def at_least_as_sure(self, own: float) -> float:
+        """The share of right answers among pairs as sure as this one or surer."""
+        at = bisect_right(self.kept, (own, math.inf))
+        if at == 0:
+            return min(own, self.kept[0][1])
+        if at == len(self.kept):
+            return self.kept[-1][1]
+        (left, low), (right, high) = self.kept[at - 1], self.kept[at]
+        return low + (high - low) * (own - left) / (right - left)
 
 
 def load_table(path: Path) -> Calibration:
     table = json.loads(path.read_text())["table"]
-    weights = tuple(float(table["weights"][name]) for name in FEATURES)
     if set(table["weights"]) != set(FEATURES):
         raise ValueError(f"{path} weighs {sorted(table['weights'])}; this judge reads {sorted(FEATURES)}")
-    return Calibration(**{**table, "weights": weights})
+    weights = tuple(float(table["weights"][name]) for name in FEATURES)
+    kept = tuple((float(own), float(share)) for own, share in table["kept"])
+    return Calibration(**{**table, "weights": weights, "kept": kept})

@@ -160,9 +160,10 @@ def _opposites(new: Slots, cached: Slots) -> Iterator[str]:
             if axis in _TURNABLE and there[0].about.split("|") == ends[::-1] and all(ends):
                 continue  # "a cat behind a dog" is "a dog in front of a cat"
             yield f"{axis}: {wanted[0].words} / {there[0].words}"
-        elif len(wanted) == len(there) == 2 and [f.value for f in wanted] == [f.value for f in reversed(there)] and len(sides) == 2:
-            if sorted(new.content) == sorted(cached.content):
-                yield f"{axis}: {wanted[0].words}, {wanted[1].words} / {there[0].words}, {there[1].words}"
+            continue
+        turned = len(wanted) == len(there) == len(sides) == 2 and [f.value for f in wanted] == [f.value for f in reversed(there)]
+        if turned and sorted(new.content) == sorted(cached.content):
+            yield f"{axis}: {wanted[0].words}, {wanted[1].words} / {there[0].words}, {there[1].words}"
 
 
 def _names(new: Slots, cached: Slots) -> Iterator[str]:

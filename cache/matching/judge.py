@@ -13,13 +13,15 @@ __all__ = ["Calibration", "Entailment", "Judgement", "Refused", "Served", "befor
 
 @dataclass(frozen=True)
 class Served:
-    """`confidence` is the probability that the clip made for `cached` satisfies `new`."""
+    """`confidence`: the share of clips that satisfy the new prompt, among hits at least as sure as this one."""
 
     confidence: float
 
 
 @dataclass(frozen=True)
 class Refused:
+    """`confidence` is this pair's own probability; 0 where a rule refused it."""
+
     reason: str
     confidence: float
 
@@ -52,13 +54,14 @@ def judge(
     calibration: Calibration | None,
     max_wrong: float,
 ) -> Judgement:
-    """Served when the probability of being wrong is at most `max_wrong`. Deterministic: a prompt does not flip."""
+    """Served when the share of wrong hits stays at `max_wrong` or less. Deterministic: a prompt does not flip."""
     refused = before_verifier(new, cached, similarity, calibration)
     if refused is not None:
         return refused
     if calibration is None or entailment is None:
         return Refused("near hits are off: no verifier", 0.0)
-    confidence = calibration.probability(new, cached, similarity, entailment)
+    own = calibration.own(new, cached, similarity, entailment)
+    confidence = calibration.at_least_as_sure(own)
     if 1 - confidence <= max_wrong:
         return Served(confidence)
-    return Refused(f"not sure enough: {confidence:.3f}", confidence)
+    return Refused(f"not sure enough: {own:.3f}", own)

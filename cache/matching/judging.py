@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from cache.errors import Invalid
+from cache.matching.calibration import Entailment
 from cache.matching.encoders import Encoders
 from cache.matching.judge import Refused, Served, before_verifier, judge
 from cache.matching.loading import load_encoders
@@ -81,7 +82,9 @@ def judge_chunk(pairs: list[Pair | str], encoders: Encoders, max_wrong: float) -
             left.append((at, pair, similarity))
         else:
             answers[at] = _answer(early, similarity)
-    words = encoders.verifier.score_now([(pair.new, pair.cached) for _, pair, _ in left]) if encoders.verifier is not None else [None] * len(left)
+    words: Sequence[Entailment | None] = [None] * len(left)
+    if encoders.verifier is not None:
+        words = encoders.verifier.score_now([(pair.new, pair.cached) for _, pair, _ in left])
     for (at, pair, similarity), entailment in zip(left, words, strict=True):
         judgement = judge(pair.new, pair.cached, similarity, entailment, encoders.calibration, max_wrong)
         answers[at] = _answer(judgement, similarity)

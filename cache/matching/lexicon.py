@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 
-def _table(rows: dict[str, str]) -> dict[str, str]:
+def table(rows: dict[str, str]) -> dict[str, str]:
     """`value: "word word_word ..."` turned round to word -> value; an underscore stands for a space."""
     return {word.replace("_", " "): value for value, words in rows.items() for word in words.split()}
 
 
-COLOURS = _table(
+COLOURS = table(
     {
         "red": "red crimson scarlet ruby reddish",
         "maroon": "maroon burgundy",
@@ -32,15 +32,27 @@ COLOURS = _table(
 # Pairs that people use for one another; a difference between them is left to the verifier.
 CLOSE_COLOURS = {
     frozenset(pair.split("/"))
-    for pair in ["yellow/golden", "yellow/blond", "golden/blond", "tan/brown", "grey/silver", "red/maroon", "blue/turquoise", "green/turquoise", "purple/pink", "orange/golden", "tan/golden", "tan/blond", "tan/white"]
+    for pair in [
+        "yellow/golden",
+        "yellow/blond",
+        "golden/blond",
+        "tan/brown",
+        "grey/silver",
+        "red/maroon",
+        "blue/turquoise",
+        "green/turquoise",
+        "purple/pink",
+        "orange/golden",
+        "tan/golden",
+        "tan/blond",
+        "tan/white",
+    ]
 }
 
 # axis -> value -> words. One thing cannot have two values of one axis.
 ATTRIBUTES: dict[str, dict[str, str]] = {
-    "size": _table(
-        {"small": "small little tiny miniature mini smaller", "large": "big large huge giant enormous massive gigantic"}
-    ),
-    "material": _table(
+    "size": table({"small": "small little tiny miniature mini smaller", "large": "big large huge giant enormous massive gigantic"}),
+    "material": table(
         {
             "wood": "wooden wood",
             "metal": "metal metallic steel iron",
@@ -53,17 +65,17 @@ ATTRIBUTES: dict[str, dict[str, str]] = {
             "fabric": "cloth fabric cotton",
         }
     ),
-    "shape": _table({"round": "round circular", "square": "square", "oval": "oval", "triangle": "triangular"}),
-    "pattern": _table(
+    "shape": table({"round": "round circular", "square": "square", "oval": "oval", "triangle": "triangular"}),
+    "pattern": table(
         {"striped": "striped stripy", "spotted": "spotted polka-dot dotted", "plaid": "plaid checkered checked", "floral": "floral"}
     ),
-    "length": _table({"long": "long", "short": "short"}),
-    "height": _table({"tall": "tall"}),
-    "wetness": _table({"wet": "wet soaked damp", "dry": "dry"}),
-    "fullness": _table({"full": "full", "empty": "empty"}),
-    "age": _table({"old": "old elderly aged ancient", "young": "young"}),
-    "temperature": _table({"hot": "hot steaming", "cold": "cold icy frozen"}),
-    "cleanliness": _table({"clean": "clean", "dirty": "dirty muddy"}),
+    "length": table({"long": "long", "short": "short"}),
+    "height": table({"tall": "tall"}),
+    "wetness": table({"wet": "wet soaked damp", "dry": "dry"}),
+    "fullness": table({"full": "full", "empty": "empty"}),
+    "age": table({"old": "old elderly aged ancient", "young": "young"}),
+    "temperature": table({"hot": "hot steaming", "cold": "cold icy frozen"}),
+    "cleanliness": table({"clean": "clean", "dirty": "dirty muddy"}),
 }
 
 NUMBERS = {
@@ -72,7 +84,7 @@ NUMBERS = {
     "hundred": "100", "dozen": "12", "twins": "2", "trio": "3", "triplets": "3",
 }  # fmt: skip
 # A pair of these is one thing.
-WORN_IN_PAIRS = set(
+WORN_IN_PAIRS = frozenset(
     ["shoe", "glass", "glasses", "sunglass", "boot", "glove", "sock", "jean", "pant", "trouser", "short", "scissor", "plier", "headphone", "goggle", "binocular", "slipper", "sneaker", "ski", "skate", "earring", "chopstick", "legging", "stocking", "sandal", "heel", "tweezer"]
 )
 
@@ -91,7 +103,7 @@ ACTORS: dict[str, tuple[str, str]] = {
     **dict.fromkeys(["grown-up", "grown-ups"], ("", "adult")),
 }  # fmt: skip
 
-TIMES = _table(
+TIMES = table(
     {
         "night": "night nighttime night-time midnight nocturnal moonlit starlit",
         "dawn": "dawn sunrise daybreak",
@@ -102,7 +114,7 @@ TIMES = _table(
 )
 # Morning light may be dawn's; a clip for one often serves the other, so only the verifier may tell them apart.
 CLOSE_TIMES = {frozenset(pair.split("/")) for pair in ["dawn/morning", "morning/day", "dusk/night"]}
-WEATHER = _table(
+WEATHER = table(
     {
         "rain": "rain rains rainy raining rainfall drizzle downpour rainstorm",
         "snow": "snow snows snowy snowing snowfall blizzard snowstorm snow-covered",
@@ -113,11 +125,9 @@ WEATHER = _table(
         "wind": "windy breezy",
     }
 )
-SEASONS = _table({"winter": "winter wintry wintertime", "summer": "summer summertime", "autumn": "autumn autumnal", "spring": "springtime"})
-PLACES = _table(
-    {"indoors": "indoors indoor", "outdoors": "outdoors outdoor", "underwater": "underwater", "space": "outer_space"}
-)
-STYLES = _table(
+SEASONS = table({"winter": "winter wintry wintertime", "summer": "summer summertime", "autumn": "autumn autumnal", "spring": "springtime"})
+PLACES = table({"indoors": "indoors indoor", "outdoors": "outdoors outdoor", "underwater": "underwater", "space": "outer_space"})
+STYLES = table(
     {
         "anime": "anime manga ghibli",
         "cartoon": "cartoon cartoonish comic comic_book",
@@ -236,80 +246,13 @@ OPPOSITES: dict[str, tuple[str, str]] = {
     "alive": ("alive", "dead"),
 }  # fmt: skip
 
-NEGATIONS = set(["no", "not", "without", "never", "nobody", "none", "nothing", "neither", "nor", "cannot", "can't", "isn't", "aren't", "doesn't", "don't", "didn't", "won't", "wasn't", "weren't"])
-THINGS_IN_ING = set(
+NEGATIONS = frozenset(
+    ["no", "not", "without", "never", "nobody", "none", "nothing", "neither", "nor", "cannot", "can't", "isn't", "aren't", "doesn't", "don't", "didn't", "won't", "wasn't", "weren't"]
+)
+THINGS_IN_ING = frozenset(
     ["building", "painting", "ceiling", "ring", "string", "king", "wing", "swing", "clothing", "railing", "morning", "evening", "earring", "wedding", "thing", "drawing", "lightning", "sling", "pudding", "awning", "stocking", "sibling", "duckling", "being", "spring", "icing", "dressing", "parking", "topping", "crossing", "landing", "sing"]
 )
-SYMMETRIC = set(["and", "with", "beside", "next", "near", "by", "alongside", "or", "&", "between"])
-HARMLESS = set(
-    ["video", "clip", "footage", "film", "shot", "scene", "cinematic", "4k", "8k", "hd", "uhd", "1080p", "720p", "high", "quality", "high-quality", "high-resolution", "resolution", "detailed", "ultra", "hyper", "masterpiece", "best", "realistic", "professional", "beautiful", "stunning", "award-winning", "epic", "trending", "showing", "depicting", "featuring", "depicts", "shows", "show", "please", "generate", "create", "make", "photo", "image", "picture"]
-)
-FUNCTION = set(
-    ["a", "an", "the", "this", "that", "these", "those", "some", "any", "of", "in", "on", "at", "to", "for", "from", "by", "with", "and", "or", "but", "as", "is", "are", "was", "were", "be", "been", "being", "am", "it", "its", "it's", "he", "she", "they", "his", "her", "their", "them", "him", "hers", "theirs", "there", "here", "who", "which", "while", "when", "where", "then", "than", "so", "do", "does", "did", "has", "have", "had", "having", "will", "would", "can", "could", "may", "might", "must", "shall", "should", "very", "just", "also", "too", "into", "onto", "over", "under", "out", "off", "up", "down", "through", "across", "along", "around", "between", "behind", "beside", "near", "above", "below", "against", "about", "after", "before", "during", "until", "upon", "one's", "each", "other", "another", "both", "all", "his", "i", "my", "your", "you", "we", "our", "us", "me", "next", "inside", "outside", "toward", "towards", "away", "back", "front", "top", "bottom", "side's", "what", "how", "if", "because", "not", "no", "without"]
-)
-ADJECTIVES = set(
+SYMMETRIC = frozenset(["and", "with", "beside", "next", "near", "by", "alongside", "or", "&", "between"])
+ADJECTIVES = frozenset(
     ["little", "small", "big", "large", "huge", "tiny", "young", "old", "new", "long", "short", "tall", "wet", "dry", "cute", "beautiful", "pretty", "handsome", "happy", "sad", "fluffy", "furry", "hairy", "bald", "shiny", "bright", "dark", "light", "lovely", "single", "lone", "lonely", "several", "many", "few", "same", "different", "other", "various", "adorable", "playful", "sleepy", "hungry", "busy", "empty", "full", "open", "closed", "wild", "modern", "ancient", "vintage", "elegant", "majestic", "fresh", "hot", "cold", "warm", "cool", "heavy", "soft", "hard", "thick", "thin", "fat", "skinny", "loud", "quiet", "clean", "dirty", "older", "younger", "middle-aged", "elderly", "smiling", "giant", "mini", "massive", "round", "square", "striped", "plaid", "spotted", "wooden", "metal", "plastic", "glass", "stone", "leather", "steaming", "sunny", "snowy", "rainy", "foggy", "narrow", "wide", "deep", "shallow", "steep", "quick", "slow", "fast", "strong", "weak", "rusty", "worn", "broken", "sleek", "fancy", "plain", "pale", "exactly"]
 )
-
-SYNONYMS = _table(
-    {
-        "car": "automobile",
-        "photo": "photograph picture image",
-        "sofa": "couch",
-        "kid": "child",
-        "man": "guy gentleman",
-        "woman": "lady",
-        "person": "someone somebody individual human",
-        "people": "persons folks",
-        "bike": "bicycle",
-        "motorbike": "motorcycle",
-        "plane": "airplane aeroplane aircraft",
-        "tv": "television",
-        "phone": "smartphone cellphone telephone",
-        "film": "movie video clip footage",
-        "shop": "store",
-        "street": "road",
-        "forest": "woods woodland",
-        "sea": "ocean",
-        "beach": "seashore shore seaside",
-        "stone": "rock",
-        "rabbit": "bunny",
-        "dog": "doggy",
-        "cat": "kitty",
-        "begin": "start",
-        "jump": "leap hop",
-        "run": "jog sprint",
-        "walk": "stroll",
-        "talk": "speak chat",
-        "look": "gaze stare",
-        "cook": "prepare",
-        "cut": "slice chop",
-        "throw": "toss",
-        "hold": "carry",
-        "watch": "view",
-        "big": "large huge",
-        "small": "little tiny",
-        "fast": "quick quickly rapidly",
-        "grey": "gray",
-        "lake": "pond",
-        "hill": "slope",
-        "town": "city",
-        "cup": "mug",
-        "river": "stream",
-        "close": "shut",
-        "path": "trail",
-        "smile": "grin",
-        "hat": "cap",
-        "autumn": "fall",
-        "sunset": "dusk",
-        "sunrise": "dawn",
-        "footpath": "sidewalk pavement",
-        "ship": "vessel",
-        "garden": "yard backyard",
-    }
-)
-
-# Function words of other languages in Latin letters: an English judge must not rule on them.
-FOREIGN = set(
-    ["der", "die", "das", "ein", "eine", "einen", "einem", "einer", "und", "mit", "auf", "ist", "im", "den", "dem", "des", "zu", "von", "nicht", "el", "los", "las", "un", "una", "uno", "unos", "con", "en", "por", "para", "del", "al", "le", "les", "une", "et", "dans", "sur", "avec", "est", "du", "au", "aux", "pour", "qui", "il", "lo", "gli", "di", "che", "nel", "della", "con", "uma", "um", "da", "na", "no", "em", "os", "dos", "das", "het", "een", "op", "van", "met", "voor", "og", "och", "ett", "på", "av", "i", "med", "ja", "ve", "bir", "ile"]
-) - set(["die", "on", "no", "in", "an", "a", "i", "met", "een", "das", "van", "den"]) | {"een", "das"}

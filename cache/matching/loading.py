@@ -38,8 +38,7 @@ def _table(beside: Path, embedder: Embedder, verifier: Verifier) -> Calibration 
         return None
     table = load_table(path)
     if not table.holds_for(embedder.version, verifier.version):
-        log.warning(
-            "near_hits_off", why="the table holds for other models", table=[table.embedder, table.verifier], here=[embedder.version, verifier.version]
-        )
+        here, there = [embedder.version, verifier.version], [table.embedder, table.verifier]
+        log.warning("near_hits_off", why="the table holds for other models", table=there, here=here)
         return None
     return table

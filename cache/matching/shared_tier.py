@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 import structlog
 from numpy.typing import NDArray
@@ -14,7 +12,6 @@ from cache.matching.index import Index
 from cache.matching.lookup import Lookup
 from cache.prompt import Prompt
 from cache.storage.changes import clip_of_pooled
-from cache.storage.database import Database
 from cache.storage.pool import Pool
 from cache.variant import SHARED, Film, Partition, tenant_scope
 from cache.verdict import Candidate, Exact, Miss, Near
@@ -28,25 +25,22 @@ _BATCH = 20  # clips considered in one round
 class SharedTier:
     """`share_after` tenants must have asked for what a clip shows before it answers others; 0: only an admin lets it in."""
 
-    def __init__(self, database: Database, pool: Pool, index: Index, lookup: Lookup, *, candidates: int, share_after: int) -> None:
-        self._database, self._pool, self._index, self._lookup = database, pool, index, lookup
+    def __init__(self, pool: Pool, index: Index, lookup: Lookup, *, candidates: int, share_after: int) -> None:
+        self.pool, self._index, self._lookup = pool, index, lookup
         self._candidates, self._share_after = candidates, share_after
 
     async def find(self, film: Film, embedding: Embedding | None, max_age: float | None) -> Exact | Near | None:
         """`film` is the asker's own; the answer names a clip of another tenant's Scope."""
-        async with self._database.read() as connection:
-            clip = await self._pool.find_exact(connection, shared_film(film).key, max_age)
+        clip = await self.pool.exact(shared_film(film).key, max_age)
         if clip is not None:
             return Exact(clip)
         if embedding is None:
             return None
         neighbours = await self._index.search(Partition(SHARED, film.recipe.key, embedding.version), embedding.vector, self._candidates)
         similarity = {clip_of_pooled(neighbour.clip_id): neighbour.similarity for neighbour in neighbours}
-        if not similarity:
+        clips = {clip.id: clip for clip in await self.pool.among(list(similarity), max_age) if clip.prompt is not None}
+        if not clips:
             return None
-        async with self._database.read() as connection:
-            found = await self._pool.answering(connection, list(similarity))
-        clips = {clip.id: clip for clip in found if clip.prompt is not None and _young_enough(clip, max_age)}
         judged = await self._lookup.choose(film, [Candidate(one.id, one.prompt or "", similarity[one.id]) for one in clips.values()])
         if isinstance(judged, Miss):
             return None
@@ -55,10 +49,10 @@ class SharedTier:
 
     async def consider(self) -> None:
         """One round beside the answers, never before one: how long an answer takes must not depend on what others asked."""
-        for clip in await self._pool.unseen(_BATCH):
-            await self._pool.consider(clip, shared_film(_film(clip)).key, await self._near(clip))
+        for clip in await self.pool.unseen(_BATCH):
+            await self.pool.consider(clip, shared_film(_film(clip)).key, await self._near(clip))
         if self._share_after:
-            for clip_id in await self._pool.admit_wanted(self._share_after):
+            for clip_id in await self.pool.admit_wanted(self._share_after):
                 log.info("clip joins the shared pool", clip=clip_id, tenants=self._share_after)
 
     async def _near(self, clip: Clip) -> str | None:
@@ -66,7 +60,7 @@ class SharedTier:
         embedder = await self._lookup.version()
         if embedder is None:
             return None
-        stored, asked = await self._pool.like(clip, embedder)
+        stored, asked = await self.pool.like(clip, embedder)
         if stored is None or not asked:
             return None
         mine = _vector(stored)
@@ -82,10 +76,6 @@ def shared_film(film: Film) -> Film:
 
 def _film(clip: Clip) -> Film:
     return Film(tenant_scope(clip.tenant), Prompt(clip.prompt or ""), clip.recipe)
-
-
-def _young_enough(clip: Clip, max_age: float | None) -> bool:
-    return max_age is None or clip.created_at >= time.time() - max_age
 
 
 def _vector(stored: bytes) -> NDArray[np.float32]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 from cache.matching import lexicon
 from cache.matching.differences import difference
 from cache.matching.facts import Fact, Slots
+from cache.matching.plain_words import HARMLESS, SYNONYMS
 from cache.matching.words import Word, quotations, stem, words
 
 __all__ = ["Fact", "Slots", "difference", "read"]
@@ -26,12 +28,13 @@ _LISTS = {
 }
 _MONOCHROME = re.compile(
     r"\b(?:in|a) black[ -]and[ -]white(?= (?:photo|film|footage|video|style|movie|image|cinema|tones)|$| ,| \.)"
-    r"|black[ -]and[ -]white (?:photo|film|footage|video|style|movie|image|cinema)|, black[ -]and[ -]white(?= ,|$| \.)|^black[ -]and[ -]white ,"
+    r"|black[ -]and[ -]white (?:photo|film|footage|video|style|movie|image|cinema)"
+    r"|, black[ -]and[ -]white(?= ,|$| \.)|^black[ -]and[ -]white ,"
 )
 _SEASON_FALL = re.compile(r"\b(?:in|during) (?:the )?(fall|spring)\b(?! of| from)")
 _UNITS = re.compile(r"^\d+(?:k|p|mm|fps|bit|°|%)|^\d+[a-z]+$")
 _BY_PASSIVE = re.compile(r"(?:ed|en|own|ught|ung|ept|old|it|ut)$")
-_SYNONYM_STEMS = {stem(word): stem(value) for word, value in lexicon.SYNONYMS.items()}
+_SYNONYM_STEMS = {stem(word): stem(value) for word, value in SYNONYMS.items()}
 _STYLE_WORDS = set(_LISTS["style"])
 _COPULAS = {"is", "are", "was", "were"}
 
@@ -56,7 +59,7 @@ def read(text: str) -> Slots:
     content = tuple(
         _SYNONYM_STEMS.get(word.stem, word.stem)
         for word in tokens
-        if word.is_content and word.text not in lexicon.HARMLESS
+        if word.is_content and word.text not in HARMLESS
     )
     return Slots(tuple(facts), content, frozenset(word.stem for word in tokens if not word.is_mark), plain)
 
@@ -101,9 +104,8 @@ def _counts(tokens: list[Word]) -> Iterator[Fact]:
             noun = _noun_after(tokens, at + 1)
             if noun is not None:
                 yield Fact("single", "1", noun.stem, noun.text, word.text)
-        elif word.text[0].isdigit() or word.text[0] == "-":
-            if not _UNITS.match(word.text) or "°" in word.text:
-                yield Fact("number", word.text, words=word.text)
+        elif (word.text[0].isdigit() or word.text[0] == "-") and (not _UNITS.match(word.text) or "°" in word.text):
+            yield Fact("number", word.text, words=word.text)
 
 
 def _modifiers(tokens: list[Word]) -> Iterator[Fact]:
@@ -195,7 +197,8 @@ def _opposites(tokens: list[Word]) -> Iterator[Fact]:
         if (word.text == "back" and before != "the") or (word.text, before) == ("up", "close"):
             continue
         for axis, side in _SIDES.get(word.stem, []):
-            near = [next((near.stem for near in part if near.is_content), "") for part in (tokens[at - 1 :: -1] if at else [], tokens[at + 1 :])]
+            sides = (tokens[at - 1 :: -1] if at else [], tokens[at + 1 :])
+            near = [next((other.stem for other in part if other.is_content), "") for part in sides]
             yield Fact(axis, str(side), about="|".join(near), words=word.text)
 
 
@@ -210,7 +213,7 @@ def _names(tokens: list[Word]) -> Iterator[Fact]:
             yield Fact("name", word.stem, words=word.text)
 
 
-_DETERMINERS = set(["a", "an", "the", "one", "two", "three", "four", "five", "his", "her", "their", "its", "another", "some"])
+_DETERMINERS = {"a", "an", "the", "one", "two", "three", "four", "five", "his", "her", "their", "its", "another", "some"}
 
 
 def _roles(tokens: list[Word]) -> Iterator[Fact]:
@@ -221,7 +224,7 @@ def _roles(tokens: list[Word]) -> Iterator[Fact]:
             noun = _noun_after(tokens, at + 1)
             if noun is not None:
                 heads.append((at, tokens.index(noun, at), noun))
-    for (_, first_at, first), (second_start, _, second) in zip(heads, heads[1:], strict=False):
+    for (_, first_at, first), (second_start, _, second) in pairwise(heads):
         between = tokens[first_at + 1 : second_start]
         if not between or any(word.is_mark for word in between) or first.stem == second.stem:
             continue

@@ -8,19 +8,19 @@ from pathlib import Path
 from cache.matching.batching import Batches
 from cache.matching.calibration import Entailment
 from cache.matching.exported import exported_verifier
-from cache.matching.onnx_model import OnnxModel, Text, file_digest
+from cache.matching.onnx_model import OnnxModel, file_digest
 from cache.prompt import normal_form
 
 SHIPPED = Path(__file__).parent / "verifier"
 
 
 class Verifier:
-    """Reads the cached prompt as premise and the new one as hypothesis. `version` names its file."""
+    """Reads the cached prompt as premise, the new one as hypothesis. `version` names its file."""
 
     def __init__(self, model: OnnxModel, version: str) -> None:
         self._model = model
         self.version = version
-        self._batches: Batches[Text, Entailment] = Batches(self._scores, name="verifier")
+        self._batches: Batches[tuple[str, str], Entailment] = Batches(self._scores, name="verifier")
 
     @classmethod
     def load(cls, source: str = str(SHIPPED), cache_dir: Path = Path(".reprise/models"), threads: int = 2) -> Verifier:
@@ -41,12 +41,12 @@ class Verifier:
 
     def score_now(self, pairs: list[tuple[str, str]]) -> list[Entailment]:
         """Blocking, for pairs of (new, cached): for the command line and benchmarks."""
-        return [entailment for at in range(0, len(pairs), 64) for entailment in self._scores([_pair(*pair) for pair in pairs[at : at + 64]])]
+        return self._scores([_pair(new, cached) for new, cached in pairs])
 
     def close(self) -> None:
         self._batches.close()
 
-    def _scores(self, pairs: list[Text]) -> list[Entailment]:
+    def _scores(self, pairs: list[tuple[str, str]]) -> list[Entailment]:
         # One run per pair: int8 activations are scaled over a whole run, so in company a pair would get other digits
         # than alone, and a prompt could flip between hit and miss with the traffic.
         rows = [self._model.run([pair])[0] for pair in pairs]
@@ -54,5 +54,5 @@ class Verifier:
         return [Entailment(float(row[0] if len(row) == 1 else row[1] - max(row[0], row[2]))) for row in rows]
 
 
-def _pair(new: str, cached: str) -> Text:
+def _pair(new: str, cached: str) -> tuple[str, str]:
     return normal_form(cached), normal_form(new)

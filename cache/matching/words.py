@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cache.matching.lexicon import FOREIGN, FUNCTION
+from cache.matching.plain_words import FOREIGN, FUNCTION
 
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|「([^」]+)」|(?<![\w'])'([^']{2,})'(?![\w'])")
 _TOKEN = re.compile(r"-?\d+(?:[.,:]\d+)*(?:[a-z°%]+)?|[^\W\d_]+(?:['’-][^\W_]+)*|[.,;:!?()]")
@@ -50,9 +50,7 @@ def stem(word: str) -> str:
         return _IRREGULAR[word]
     if not word.isascii() or len(word) < 4 or not word.isalpha():
         return word
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    if word.endswith("ied") and len(word) > 4:
+    if word.endswith(("ies", "ied")) and len(word) > 4:
         return word[:-3] + "y"
     for suffix in ("ing", "ed"):
         rest = word.removesuffix(suffix)

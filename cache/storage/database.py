@@ -22,6 +22,19 @@ from cache.errors import DatabaseAway
 Transaction = AsyncConnection
 T = TypeVar("T")
 
+_BUSY_TIMEOUT = 5000  # milliseconds that SQLite waits for another process's lock
+
+
+# A machine that froze or vanished inside a transaction must not keep the others waiting for its locks.
+_PATIENCE = {
+    "connect_timeout": 3,
+    "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=15s",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
 
 class Database:
     """`read` sees one snapshot per statement; `write` is one transaction, all or nothing.
@@ -35,6 +48,9 @@ class Database:
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self._writing = asyncio.Lock()
+        # Submits and moves wait for each other in the database (rows.next_sequence), each on a connection. Some must be left
+        # for those who only read, however many wait; so most wait here instead.
+        self._writers = asyncio.Semaphore(pool_size // 2)
         if self.sqlite:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +64,7 @@ class Database:
         else:
             self._engine = create_async_engine(
                 self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_pre_ping=True,
-                connect_args={"connect_timeout": 3},
+                connect_args=_PATIENCE,
             )  # fmt: skip
 
     @property
@@ -66,7 +82,7 @@ class Database:
         """Commits when the block ends, rolls back when it raises."""
         with _away_told():
             if not self.sqlite:
-                async with self._engine.begin() as connection:
+                async with self._writers, self._engine.begin() as connection:
                     yield connection
                 return
             async with self._writing, self._engine.connect() as connection:
@@ -109,8 +125,23 @@ class Database:
             yield True
             return
         async with self.read() as connection:
-            # The transaction's lock: it goes with the connection, however that ends.
+            # The transaction's lock: it goes with the connection, however that ends. Its holder may be at it for long.
+            await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             yield bool((await connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": lock})).scalar_one())
+
+    async def truncate_log(self) -> bool:
+        """Brings SQLite's log into the database and empties it; False where a reader kept it from that."""
+        if not self.sqlite:
+            return True
+        with _away_told():
+            async with self._writing, self._engine.connect() as connection:
+                # Writers wait meanwhile, so a reader in the way is not waited for long: there will be another time.
+                await connection.exec_driver_sql("PRAGMA busy_timeout=100")
+                try:
+                    busy, *_ = (await connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+                finally:
+                    await connection.exec_driver_sql(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
+        return not busy
 
     async def close(self) -> None:
         await self._engine.dispose()
@@ -136,6 +167,6 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     # Autocommit mode of the driver: our own BEGIN IMMEDIATE is the only transaction there is.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=5000", "secure_delete=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={_BUSY_TIMEOUT}", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

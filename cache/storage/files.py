@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from cache.clip import StoredObject
 from cache.storage.objects import Objects
+
+LINK_SECONDS = 300
 
 
 class S3Files:
@@ -16,6 +19,10 @@ class S3Files:
 
         assert isinstance(objects, S3Objects), "asked only where the store is a bucket"
         self._objects = objects
+
+    def link(self, stored: StoredObject) -> str | None:
+        """A signed address that works for some minutes; None where the store is not for clients."""
+        return self._objects.link(stored, LINK_SECONDS)
 
     async def put(self, name: str, source: Path) -> None:
         await self._objects.keep_file(name, source)

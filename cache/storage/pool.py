@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, func, literal, select, update
+from sqlalchemy import ColumnElement, and_, func, literal, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.clip import Clip
@@ -17,7 +17,7 @@ from cache.errors import NotFound
 from cache.ids import is_id
 from cache.storage.database import Database
 from cache.storage.rows import insert_ignoring, next_sequence, read_clips
-from cache.storage.shelf import answering
+from cache.storage.shelf import Shelf, answering
 from cache.storage.tables import clip_vectors, clips, keys, now, shared_asks, shared_clips, tenants
 
 _MOST = 5_000  # candidates of one Recipe that a new clip is compared with, newest first
@@ -47,27 +47,33 @@ class Standing:
 
 
 class Pool:
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, shelf: Shelf) -> None:
+        self._database, self._shelf = database, shelf
 
     # Looking
 
-    async def find_exact(self, connection: AsyncConnection, film_key: str, max_age: float | None = None) -> Clip | None:
-        """`film_key` under Scope `shared`."""
-        asked = [shared_clips.c.film_key == film_key]
-        if max_age is not None:
-            asked.append(clips.c.created_at >= now() - literal(max_age))
-        found = await self._pooled(connection, and_(*asked))
+    async def exact(self, film_key: str, max_age: float | None) -> Clip | None:
+        """`film_key` under Scope `shared`; `max_age` in seconds."""
+        async with self._database.read() as connection:
+            return await self._exact(connection, film_key, max_age)
+
+    async def among(self, ids: list[str], max_age: float | None) -> list[Clip]:
+        """Those of `ids` that may answer a new ask."""
+        async with self._database.read() as connection:
+            return await self._pooled(connection, clips.c.id.in_(ids), _younger(max_age)) if ids else []
+
+    async def _exact(self, connection: AsyncConnection, film_key: str, max_age: float | None = None) -> Clip | None:
+        found = await self._pooled(connection, shared_clips.c.film_key == film_key, _younger(max_age))
         return found[0] if found else None
 
-    async def answering(self, connection: AsyncConnection, ids: list[str]) -> list[Clip]:
-        """Those of `ids` that answer every tenant that shares, now."""
-        return await self._pooled(connection, clips.c.id.in_(ids)) if ids else []
+    async def answers(self, connection: AsyncConnection, clip_id: str) -> bool:
+        """Whether it still is in the pool, in the transaction that gives it away."""
+        return bool(await self._pooled(connection, clips.c.id == clip_id))
 
-    async def _pooled(self, connection: AsyncConnection, condition: ColumnElement[bool]) -> list[Clip]:
+    async def _pooled(self, connection: AsyncConnection, *conditions: ColumnElement[bool]) -> list[Clip]:
         pooled = select(clips.c.id).join(shared_clips, shared_clips.c.clip_id == clips.c.id)
-        pooled = pooled.where(condition, shared_clips.c.state == "pooled", answering(), clips.c.tenant.in_(_SHARING))
-        return await read_clips(connection, clips.c.id.in_(pooled))
+        pooled = pooled.where(*conditions, shared_clips.c.state == "pooled", answering(), clips.c.tenant.in_(_SHARING))
+        return self._shelf.genuine(await read_clips(connection, clips.c.id.in_(pooled)))
 
     # Asking: candidates, and who wants them
 
@@ -146,7 +152,7 @@ class Pool:
         admitted: list[str] = []
         async with self._database.write() as connection:
             for clip_id, film_key in (await connection.execute(query)).all():
-                if await self.find_exact(connection, film_key) is None and await _turn(connection, clip_id, "pooled", None):
+                if await self._exact(connection, film_key) is None and await _turn(connection, clip_id, "pooled", None):
                     admitted.append(clip_id)
         return admitted
 
@@ -178,6 +184,10 @@ class Pool:
         )
         async with self._database.read() as connection:
             return [Standing(*row) for row in await connection.execute(query)]
+
+
+def _younger(max_age: float | None) -> ColumnElement[bool]:
+    return true() if max_age is None else clips.c.created_at >= now() - literal(max_age)
 
 
 async def _ask(connection: AsyncConnection, clip_id: str, tenant: str) -> None:

@@ -16,8 +16,8 @@ from cache.recipe import Recipe
 from cache.request import Request
 from cache.storage.database import Database
 from cache.storage.group_commit import GroupCommit
-from cache.storage.rows import insert_ignoring
-from cache.storage.tables import clips, idempotency, jobs, now, recipes, requests
+from cache.storage.rows import insert_ignoring, keep_recipe
+from cache.storage.tables import clips, idempotency, now, recipes, requests
 from cache.verdict import Refusal
 
 _INSERT = insert(requests)
@@ -41,8 +41,13 @@ class Requests:
         return [request.clip_id in alive for request in batch]
 
     async def insert(self, connection: AsyncConnection, request: Request) -> None:
-        """Inside the caller's transaction; the recipe's row must exist in it."""
+        """Inside the caller's transaction."""
+        await keep_recipe(connection, request.recipe)
         await connection.execute(_INSERT, row_of(request))
+
+    async def count_hit(self, connection: AsyncConnection, request: Request) -> None:
+        """Inside the caller's transaction; group commit counts its own."""
+        await connection.execute(_COUNT_HITS, {"clip": request.clip_id, "count": 1, "at": request.created_at})
 
     async def by_id(self, tenant: str, request_id: str) -> Request:
         """NotFound for another tenant's id, as for one that never was."""
@@ -77,21 +82,6 @@ class Requests:
             await connection.execute(
                 update(requests).where(requests.c.id == request_id, requests.c.downloaded_at.is_(None)).values(downloaded_at=now())
             )
-
-    async def erase(self, connection: AsyncConnection, request: Request) -> str | None:
-        """Removes the words of a deleted request. Returns its clip if no other request holds it: then that goes, too."""
-        await connection.execute(update(requests).where(requests.c.id == request.id).values(prompt=None, deleted_at=now()))
-        claims = {"clip": (requests.c.clip_id, request.clip_id), "job": (requests.c.job_id, request.job_id)}
-        alone = {}
-        for name, (column, value) in claims.items():
-            others = select(requests.c.id).where(column == value, requests.c.deleted_at.is_(None)).limit(1)
-            alone[name] = value is not None and (await connection.execute(others)).first() is None
-        if alone["job"]:
-            await connection.execute(update(jobs).where(jobs.c.id == request.job_id).values(prompt=""))
-        if not alone["clip"]:
-            return None
-        await connection.execute(update(clips).where(clips.c.id == request.clip_id).values(prompt=None))
-        return request.clip_id
 
     async def remembered(self, connection: AsyncConnection, tenant: str, key: str) -> tuple[str, str] | None:
         """The body digest and request id that an Idempotency-Key stands for."""

@@ -71,4 +71,5 @@ def clip_of(row: Row[Any], objects: Iterable[Row[Any]]) -> Clip:
         notes=tuple(row.notes),
         tags=tuple(row.tags),
         pinned=row.pinned,
+        provenance=row.provenance,
     )

@@ -3,7 +3,8 @@
 `s3://bucket?endpoint=host:port&region=us-east-1&secure=true`, all but the bucket optional. `endpoint` is the server
 (Amazon's by default), `region` goes into every signature, `secure=false` speaks plain HTTP. Keys come from the URL
 (`s3://KEY:SECRET@bucket`, percent-encoded: a colon inside a key is `%3A`), else from AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. The bucket must exist.
+AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. The bucket must exist. With `public=https://host` clients are sent there for
+bytes, by signed links: that name must reach the same server, and the signature is for it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import re
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -41,10 +43,10 @@ _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 def open_s3(url: str) -> S3Objects:
     parts = urlsplit(url)
     query = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
-    unknown = query.keys() - {"endpoint", "region", "secure"}
+    unknown = query.keys() - {"endpoint", "region", "secure", "public"}
     bucket = parts.netloc.rpartition("@")[2]
     if unknown or not _BUCKET.fullmatch(bucket) or parts.path.strip("/") or query.get("secure", "true") not in {"true", "false"}:
-        raise ValueError("an S3 store is s3://bucket?endpoint=host:port&region=…&secure=true|false")
+        raise ValueError("an S3 store is s3://bucket?endpoint=host:port&region=…&secure=true|false&public=…")
     key, secret = unquote(parts.username or ""), unquote(parts.password or "")
     token = None
     if not key:
@@ -60,6 +62,7 @@ def open_s3(url: str) -> S3Objects:
         key=key,
         secret=secret,
         token=token,
+        public=query.get("public"),
     )
 
 
@@ -69,7 +72,16 @@ class S3Objects:
     """
 
     def __init__(
-        self, bucket: str, endpoint: str, region: str, secure: bool, key: str, secret: str, token: str | None = None, threads: int = 16
+        self,
+        bucket: str,
+        endpoint: str,
+        region: str,
+        secure: bool,
+        key: str,
+        secret: str,
+        token: str | None = None,
+        threads: int = 16,
+        public: str | None = None,
     ) -> None:
         self._bucket = bucket
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="objects")
@@ -81,6 +93,19 @@ class S3Objects:
         )
         # A region that is given saves a request before the first one.
         self._client = Minio(endpoint, key, secret, session_token=token, secure=secure, region=region, http_client=self._http)
+
+        self._public: Minio | None = None
+        if public is not None:
+            place = urlsplit(public)
+            if place.scheme not in {"http", "https"} or not place.netloc or place.path.strip("/"):
+                raise ValueError(f"`public` of an S3 store is https://host, not {public!r}")
+            self._public = Minio(place.netloc, key, secret, session_token=token, secure=place.scheme == "https", region=region)
+
+    def link(self, stored: StoredObject, seconds: int) -> str | None:
+        """Where a client reads it by itself, for so long; None where clients do not reach the store. Asks nobody."""
+        if self._public is None:
+            return None
+        return str(self._public.presigned_get_object(self._bucket, check_name(stored.name), timedelta(seconds=seconds)))
 
     async def put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
         return await self._run(self._put, clip_id, kind, body, content_type)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, and_, delete, insert, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -22,8 +23,11 @@ from cache.recipe import Recipe
 from cache.storage.changes import touch_pooled
 from cache.storage.database import Database
 from cache.storage.objects import Objects
+from cache.storage.provenance import Provenance
 from cache.storage.rows import keep_recipe, next_sequence, read_clips
 from cache.storage.tables import clip_objects, clip_vectors, clips, now
+
+log = structlog.get_logger(__name__)
 
 _MOST = 500  # rows of one transaction of a sweep
 
@@ -59,8 +63,10 @@ class ClipDraft:
 
 
 class Shelf:
-    def __init__(self, database: Database, objects: Objects) -> None:
-        self._database, self._objects = database, objects
+    """With `provenance` every clip is signed as it comes in, and one whose signature does not hold is as good as not there."""
+
+    def __init__(self, database: Database, objects: Objects, provenance: Provenance | None = None) -> None:
+        self._database, self._objects, self._provenance = database, objects, provenance
 
     async def add(self, connection: AsyncConnection, draft: ClipDraft) -> ClipState:
         """The clip's rows, in the caller's transaction; its objects are already stored. Returns the state it took.
@@ -95,6 +101,7 @@ class Shelf:
             "length": sum(stored.length for stored in draft.objects),
             "job_id": draft.job_id,
             "donor": draft.donor,
+            "provenance": None if self._provenance is None else self._provenance.sign(draft, draft.objects),
         }
         await connection.execute(insert(clips).values(**row))
         named = [_object_row(draft.id, stored) for stored in draft.objects]
@@ -120,12 +127,22 @@ class Shelf:
 
     async def by_id(self, connection: AsyncConnection, clip_id: str) -> Clip | None:
         """In any state, private ones too: for those who hold its id. None once it is collected."""
-        found = await read_clips(connection, clips.c.id == clip_id)
+        found = self.genuine(await read_clips(connection, clips.c.id == clip_id))
         return found[0] if found else None
 
     async def by_ids(self, connection: AsyncConnection, ids: Iterable[str]) -> list[Clip]:
         """As by_id; ids without a row are left out. The caller asks `Clip.answers` before it serves one."""
-        return await read_clips(connection, clips.c.id.in_(list(ids)))
+        return self.genuine(await read_clips(connection, clips.c.id.in_(list(ids))))
+
+    def genuine(self, found: list[Clip]) -> list[Clip]:
+        """Those that one of our renderers wrote, as they were written."""
+        return [clip for clip in found if self._is_genuine(clip)]
+
+    def _is_genuine(self, clip: Clip) -> bool:
+        if self._provenance is None or self._provenance.holds(clip, clip.objects.values(), clip.provenance):
+            return True
+        log.error("clip is not served: its provenance does not hold", clip=clip.id)
+        return False
 
     async def find_exact(
         self, connection: AsyncConnection, film_key: str, variant_key: str | None = None, max_age: float | None = None
@@ -138,7 +155,7 @@ class Shelf:
             asked = and_(asked, clips.c.created_at >= now() - literal(max_age))
         best = select(clips.c.id).where(asked, answering())
         best = best.order_by(clips.c.take.is_(None), clips.c.take.desc(), clips.c.sequence.desc()).limit(1)
-        found = await read_clips(connection, clips.c.id == best.scalar_subquery())
+        found = self.genuine(await read_clips(connection, clips.c.id == best.scalar_subquery()))
         return found[0] if found else None
 
     async def withdraw(self, ids: Iterable[str], reason: str) -> list[str]:

@@ -181,6 +181,7 @@ jobs = Table(
     Column("take", Integer, nullable=True),
     Column("priority", String(16), nullable=False),
     Column("joinable", Boolean, nullable=False, server_default=true()),
+    Column("keep_words", Boolean, nullable=False, server_default=true()),  # false: no-store, or prompts are not kept
     Column("allow_smaller", Boolean, nullable=False, server_default=false()),
     Column("embedder", String(80), nullable=True),
     Column("vector", LargeBinary, nullable=True),

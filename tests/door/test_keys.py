@@ -23,7 +23,9 @@ STEPS = 4
 def command(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REPRISE_")}
     environment |= {"REPRISE_DATA_DIR": str(folder), **{f"REPRISE_{name}": value for name, value in settings.items()}}
-    return subprocess.run([sys.executable, "-m", "gateway.cli", *words], env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "gateway.cli", *words], env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
 
 
 def new_key(live: Live, *options: str) -> str:

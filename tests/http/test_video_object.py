@@ -77,6 +77,7 @@ def test_the_object_has_the_contracts_fields_in_order() -> None:
         ("gpu_seconds_saved", 6.21),
         ("queue_position", None),
         ("eta_ms", None),
+        ("stage", None),
         ("steps_skipped", 0),
         ("stages_ms", {"queue": 3, "denoise": 4100}),
         ("refused", [{"similarity": 0.97, "reason": "camera direction: left / right"}]),

@@ -66,7 +66,7 @@ async def test_a_full_queue_is_said_at_once_and_leavers_cost_nothing() -> None:
     waiting[1].cancel()
     await asyncio.sleep(0)
     go.set()
-    assert await asyncio.gather(first, waiting[0], waiting[2]) == [0, 1, 3]
+    assert list(await asyncio.gather(first, waiting[0], waiting[2])) == [0, 1, 3]
     assert answered == [0, 1, 3]
     await asyncio.to_thread(batches.close)
 

@@ -7,13 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from cache.matching.calibration import Calibration, Entailment
+from cache.matching.calibration import FEATURES, Calibration, Entailment
 from cache.matching.encoders import Encoders
 from cache.matching.judge import Refused, Served, before_verifier, judge
 from cache.matching.judging import judge_rows
 
 TABLE = Calibration(
-    embedder="e", verifier="v", floor=0.4, prior=0.5, bias=0.0, weights=(1.0, 0.0, 0.0, 0.0, 0.0), version="t"
+    embedder="e",
+    verifier="v",
+    floor=0.4,
+    prior=0.5,
+    bias=0.0,
+    weights=(1.0,) + (0.0,) * (len(FEATURES) - 1),
+    kept=((0.0, 0.0), (0.9, 0.97), (1.0, 1.0)),
+    version="t",
 )
 
 NEVER = [
@@ -99,17 +106,27 @@ def test_too_long_for_the_verifier_is_not_cut(encoders: Encoders, models: Path) 
 
 
 def test_without_a_table_nothing_near_is_served() -> None:
-    assert before_verifier("a hen", "the hen", 0.99, None) == Refused("near hits are off: no table for this encoder and verifier", 0.0)
+    off = Refused("near hits are off: no table for this encoder and verifier", 0.0)
+    assert before_verifier("a hen", "the hen", 0.99, None) == off
     assert isinstance(judge("a hen", "the hen", 0.99, Entailment(9.0), None, 0.5), Refused)
     assert isinstance(judge("a hen", "the hen", 0.99, None, TABLE, 0.5), Refused)
 
 
+def test_a_surer_pair_is_never_promised_less() -> None:
+    promised = [TABLE.at_least_as_sure(own / 100) for own in range(101)]
+    assert promised == sorted(promised)
+    assert promised[0] == 0.0
+    assert promised[100] == 1.0
+    assert TABLE.at_least_as_sure(0.95) == pytest.approx(0.985)
+
+
 def test_slots_go_first_and_the_bar_is_the_probability() -> None:
     assert judge("two hens", "three hens", 0.99, Entailment(40.0), TABLE, 0.5) == Refused("count of *hens*: two / three", 0.0)
-    assert judge("a hen sleeps", "a hen is sleeping", 0.3, Entailment(40.0), TABLE, 0.5) == Refused("similarity 0.30 is under 0.40", 0.0)
+    far = judge("a hen sleeps", "a hen is sleeping", 0.3, Entailment(40.0), TABLE, 0.5)
+    assert far == Refused("similarity 0.30 is under 0.40", 0.0)
     served = judge("a hen sleeps", "a hen is sleeping", 0.9, Entailment(5.0), TABLE, 0.02)
     assert isinstance(served, Served)
-    assert served.confidence == pytest.approx(0.9933, abs=1e-3)
-    refused = judge("a hen sleeps", "a hen is sleeping", 0.9, Entailment(3.0), TABLE, 0.02)
+    assert served.confidence == pytest.approx(0.998, abs=1e-3)
+    refused = judge("a hen sleeps", "a hen is sleeping", 0.9, Entailment(2.0), TABLE, 0.02)
     assert isinstance(refused, Refused)
-    assert refused.reason == "not sure enough: 0.953"
+    assert refused.reason == "not sure enough: 0.881"

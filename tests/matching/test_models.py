@@ -17,7 +17,12 @@ from cache.matching.encoders import Encoders
 from cache.matching.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, source_folder
 from cache.matching.verifier import SHIPPED
 
-PROMPTS = ["a heron lands on a pier", "neon rain, alley, slow pan left", "cat", "An old clock-maker bends over a tiny brass gear, macro, warm light"]
+PROMPTS = [
+    "a heron lands on a pier",
+    "neon rain, alley, slow pan left",
+    "cat",
+    "An old clock-maker bends over a tiny brass gear, macro, warm light",
+]
 
 
 def test_the_weights_of_the_package_are_the_pinned_ones() -> None:
@@ -33,9 +38,8 @@ def test_parity_with_sentence_transformers(encoders: Encoders) -> None:
         "print(json.dumps(model.encode(json.loads(sys.argv[2]), normalize_embeddings=True).tolist()))"
     )
     forms = [prompt.lower() for prompt in PROMPTS]
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, source_folder(DEFAULT_EMBEDDER), json.dumps(forms)], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-W", "ignore", "-c", code, source_folder(DEFAULT_EMBEDDER), json.dumps(forms)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     reference = np.array(json.loads(done.stdout.splitlines()[-1]))
     assert (reference * encoders.embedder.embed_now(PROMPTS)).sum(1).min() >= 0.999
 
@@ -89,6 +93,9 @@ async def test_the_verifier_reads_alone_as_in_a_crowd(encoders: Encoders) -> Non
 
 
 def test_serving_imports_no_torch() -> None:
-    code = "import sys, cache.matching.loading, cache.matching.judging; print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    code = (
+        "import sys, cache.matching.loading, cache.matching.judging;"
+        "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cache.matching.calibration import Calibration
 from cache.matching.nudge import FEWEST, REACH, STEP, Label, nudged
 
-SHIPPED = Calibration("e", "v", 0.4, 0.5, -1.0, (1.0, 0.0, 0.0, 0.0, 0.0), "table-0")
+SHIPPED = Calibration("e", "v", 0.4, 0.5, -1.0, (1.0,) + (0.0,) * 6, ((0.0, 0.0), (1.0, 1.0)), "table-0")
 LABELS = st.lists(st.builds(Label, st.floats(0, 1), st.booleans()), max_size=60)
 
 

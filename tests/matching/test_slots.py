@@ -91,16 +91,58 @@ def test_directional_the_new_prompt_may_say_less() -> None:
 
 def test_long_prompts_keep_what_is_pinned_surely() -> None:
     long = (
-        "A brass telescope stands on a balcony above a quiet bay. Its tube is engraved with stars, and the tripod casts a long shadow over "
-        "the tiles. Far below, fishing boats return with the evening tide while gulls circle over the mole and lamps are lit along the quay."
+        "A brass telescope stands on a balcony above a quiet bay. Its tube is engraved with stars, and the tripod casts a "
+        "long shadow over the tiles. Far below, fishing boats return with the evening tide while gulls circle over "
+        "the mole and lamps are lit along the quay."
     )
     assert difference(read("a telescope on a balcony"), read(long)) is None
     assert difference(read("a purple telescope on a balcony"), read(long)) == "colour of *telescope*: purple / not said"
 
 
 WORDS = st.sampled_from(
-    "a the two red blue dog cat chases left right up down no not without in on under behind camera pans zoom then before after old young "
-    'man woman at night sunset rain anime "OPEN" and with , . from to'.split()
+    [
+        "a",
+        "the",
+        "two",
+        "red",
+        "blue",
+        "dog",
+        "cat",
+        "chases",
+        "left",
+        "right",
+        "up",
+        "down",
+        "no",
+        "not",
+        "without",
+        "in",
+        "on",
+        "under",
+        "behind",
+        "camera",
+        "pans",
+        "zoom",
+        "then",
+        "before",
+        "after",
+        "old",
+        "young",
+        "man",
+        "woman",
+        "at",
+        "night",
+        "sunset",
+        "rain",
+        "anime",
+        '"OPEN"',
+        "and",
+        "with",
+        ",",
+        ".",
+        "from",
+        "to",
+    ]
 )
 
 

@@ -71,8 +71,13 @@ async function submit(ask, { fresh = false } = {}) {
 
 /** From the first answer to the clip. `started` is null for a video that was asked for before this page was opened. */
 async function watch(first, signal, started = null) {
-  const time = (video) => started !== null && !isOpen(video) && note(video.id, { answeredMs: performance.now() - started });
-  time(first.video);
+  const close = (video) => {
+    if (started === null || isOpen(video)) return;
+    note(video.id, { answeredMs: performance.now() - started });
+    outcomes.set(video.prompt, video);
+    tellOutcomes();
+  };
+  close(first.video);
   await present(first.video);
   if (isOpen(first.video)) {
     void refresh();
@@ -82,16 +87,13 @@ async function watch(first, signal, started = null) {
         if (signal.aborted) return;
         if (fault) return stillAsking(fault);
         say(byId("alert"), "");
-        time(video);
+        close(video);
         await present(video);
       },
       signal,
     );
   }
-  if (signal.aborted) return;
-  if (started !== null) outcomes.set(current.prompt, current);
-  showExamples();
-  await refresh();
+  if (!signal.aborted) await refresh();
 }
 
 async function open(id) {
@@ -164,10 +166,9 @@ function fit() {
 
 function showExamples() {
   const words = sets[set % sets.length];
-  const focused = [...byId("tricks").querySelectorAll("button")].indexOf(document.activeElement);
   byId("tricks").replaceChildren(...words.map(example));
-  byId("tricks").querySelectorAll("button")[focused]?.focus();
   prompt.placeholder = words[0];
+  tellOutcomes();
   fit();
 }
 
@@ -177,9 +178,19 @@ function example(words, at) {
     fit();
     return submit(asked(words));
   };
-  const video = outcomes.get(words);
-  const outcome = el("span", { class: "outcome", "data-verdict": video?.reprise?.verdict }, video ? headline(video, facts.get(video.id)?.answeredMs) : OUTCOMES[at]);
+  const outcome = el("span", { class: "outcome" }, OUTCOMES[at]);
   return el("li", {}, el("button", { type: "button", click }, el("span", { class: "step" }, STEPS[at]), el("span", { class: "words" }, words), outcome));
+}
+
+/** In place: a button that is exchanged between press and release loses the click. */
+function tellOutcomes() {
+  for (const button of byId("tricks").querySelectorAll("button")) {
+    const video = outcomes.get(button.querySelector(".words").textContent);
+    if (!video) continue;
+    const outcome = button.querySelector(".outcome");
+    say(outcome, headline(video, facts.get(video.id)?.answeredMs));
+    outcome.dataset.verdict = video.reprise?.verdict;
+  }
 }
 
 byId("ask").addEventListener("submit", (event) => {

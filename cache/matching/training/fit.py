@@ -1,0 +1,144 @@
+"""Fit the table: sentences of permitted sources that were held back from training, and generated ones from them.
+
+python -m cache.matching.training.fit MATERIAL SCORED.json.gz score
+python -m cache.matching.training.fit MATERIAL SCORED.json.gz fit TABLE.json
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import pickle
+import random
+import sys
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cache.matching.calibration import FEATURES, features
+from cache.matching.embedder import Embedder
+from cache.matching.slots import difference, read
+from cache.matching.training.build import Material, stream
+from cache.matching.training.sources import Row
+from cache.matching.verifier import Verifier
+from cache.matching.words import foreign
+
+MODELS = Path(".reprise/models")
+PER_KIND = 300
+FEWEST = 40  # rows of a kind that may weigh as much as another
+
+
+def held_back(material: Path) -> list[tuple[str, str, int, str]]:
+    made = json.loads(gzip.open(material / "material.json.gz", "rt").read())
+    rng = random.Random(5)
+    by_kind: dict[str, list[tuple[str, str, int, str]]] = defaultdict(list)
+    rows = [Row(**row) for row in made["rows"] if row["held"]]
+    for row in rows:
+        by_kind[row.kind].append((row.new, row.cached, row.label, row.kind))
+    found = [pair for kind in sorted(by_kind) for pair in rng.sample(by_kind[kind], min(PER_KIND, len(by_kind[kind])))]
+    net = pickle.loads(gzip.open(material / "wordnet.pickle.gz").read())
+    texts = [text for text, held in made["texts"] if held]
+    alike = [tuple(pair) for pair in made["alike_held"]]
+    shares = {"rewritten": 0.45, "told": 0.45, "long": 0.1}
+    generated = list(stream(Material(rows, texts, alike, net), 424242, 1600, shares))
+    found += [(new, cached, label, "generated_right" if label else "generated_wrong") for new, cached, label, _ in generated]
+    for label, kind in ((1, "picture_alike"), (0, "picture_near")):
+        pictures = [(one, other, label, kind) for one, other, right in alike if right == label]
+        found += rng.sample(pictures, min(500, len(pictures)))
+    return found
+
+
+def score(material: Path, scored: Path) -> None:
+    pairs = held_back(material)
+    embedder, verifier = Embedder.load(cache_dir=MODELS), Verifier.load(cache_dir=MODELS)
+    kept = []
+    for new, cached, label, kind in pairs:
+        early = difference(read(new), read(cached)) is not None or foreign(new) or foreign(cached)
+        if embedder.covers(new) and embedder.covers(cached) and verifier.refuses(new, cached) is None:
+            kept.append((new, cached, label, kind, early))
+    texts = sorted({text for pair in kept for text in pair[:2]}, key=len)
+    at = {text: spot for spot, text in enumerate(texts)}
+    vectors = embedder.embed_now(texts)
+    read_pairs = sorted((pair for pair in kept if not pair[4]), key=lambda pair: len(pair[0]) + len(pair[1]))
+    words = dict(zip([pair[:2] for pair in read_pairs], verifier.score_now([(pair[0], pair[1]) for pair in read_pairs]), strict=True))
+    rows: list[dict[str, Any]] = []
+    for new, cached, label, kind, early in kept:
+        row: dict[str, Any] = {"label": label, "kind": kind, "early": early}
+        if not early:
+            similarity = float(vectors[at[new]] @ vectors[at[cached]])
+            row["features"] = features(new, cached, similarity, words[(new, cached)])
+        rows.append(row)
+    with gzip.open(scored, "wt") as file:
+        json.dump({"embedder": embedder.version, "verifier": verifier.version, "rows": rows}, file)
+    embedder.close()
+    verifier.close()
+
+
+# Families weigh as given and the kinds of one family alike: captions of other pictures are what a replay meets most.
+FAMILIES = {
+    "other words": (2.0, {"generated_right", "picture_alike"}),
+    "asks for less": (1.0, {"attribute_added_less", "object_added_less", "expansion"}),
+    "implied": (1.0, {"nli_entailment"}),
+    "other picture": (2.0, {"picture_near"}),
+    "not implied": (1.0, {"nli_neutral", "nli_contradiction"}),
+}
+HARD = ("hard negatives", 1.0)  # every other kind
+
+
+def _family(kind: str) -> tuple[str, float]:
+    return next(((name, share) for name, (share, kinds) in FAMILIES.items() if kind in kinds), HARD)
+
+
+def fit(scored: Path, table: Path, prior: float, floor: float) -> None:
+    """Logistic regression on rows that slots let pass; right and wrong weigh as the prior says."""
+    from sklearn.linear_model import LogisticRegression
+
+    made = json.loads(gzip.open(scored, "rt").read())
+    # Early refusals count in how much a kind weighs: they are part of what a replay would meet.
+    sizes = Counter(row["kind"] for row in made["rows"])
+    similarity = FEATURES.index("similarity")
+    rows = [row for row in made["rows"] if not row["early"] and row["features"][similarity] >= floor and sizes[row["kind"]] >= FEWEST]
+    kinds: dict[tuple[int, tuple[str, float]], set[str]] = defaultdict(set)
+    for row in rows:
+        kinds[(row["label"], _family(row["kind"]))].add(row["kind"])
+    sides = [sum(share for label, (_, share) in kinds if label == side) for side in (0, 1)]
+
+    def weight(row: dict[str, Any]) -> float:
+        label, family = row["label"], _family(row["kind"])
+        side = prior if label else 1 - prior
+        return float(side * family[1] / sides[label] / len(kinds[(label, family)]) / sizes[row["kind"]])
+
+    inputs = np.array([row["features"] for row in rows])
+    labels = np.array([row["label"] for row in rows])
+    weights = np.array([weight(row) for row in rows])
+    model = LogisticRegression(C=10.0, max_iter=5000).fit(inputs, labels, sample_weight=weights / weights.mean())
+    own = model.predict_proba(inputs)[:, 1]
+    order = np.argsort(-own)
+    share = np.cumsum((weights * labels)[order]) / np.cumsum(weights[order])
+    # The largest share that some bar at or below reaches, so that a higher bar never promises less.
+    share = np.maximum.accumulate(share[::-1])[::-1]
+    bars = np.concatenate([np.linspace(0.02, 0.7, 18), np.linspace(0.72, 0.99, 28)])
+    kept = [[round(float(bar), 4), round(float(np.interp(bar, own[order][::-1], share[::-1])), 5)] for bar in bars]
+    facts = {
+        "embedder": made["embedder"],
+        "verifier": made["verifier"],
+        "floor": floor,
+        "prior": prior,
+        "bias": float(model.intercept_[0]),
+        "weights": dict(zip(FEATURES, map(float, model.coef_[0]), strict=True)),
+        "kept": kept,
+    }
+    facts["version"] = "table-" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
+    told = {"rows": len(made["rows"]), "kinds": dict(sorted(sizes.items())), "scored": hashlib.sha256(scored.read_bytes()).hexdigest()}
+    table.write_text(json.dumps({"table": facts, "fitted_on": told}, indent=1) + "\n")
+    print(json.dumps(facts, indent=1))
+
+
+if __name__ == "__main__":
+    if sys.argv[3] == "score":
+        score(Path(sys.argv[1]), Path(sys.argv[2]))
+    else:
+        fit(Path(sys.argv[2]), Path(sys.argv[4]), float(sys.argv[5]), float(sys.argv[6]))

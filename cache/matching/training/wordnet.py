@@ -1,0 +1,112 @@
+"""WordNet 3.0 as word tables (Debian's wordnet-base): only for making training pairs, nothing of it ships.
+
+Sense counts choose what a word mostly means; words whose first sense does not dominate are left alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_KIND = {"n": "noun", "v": "verb", "a": "adj"}
+_SENSE_KIND = {"1": "n", "2": "v", "3": "a", "4": "r", "5": "a"}
+# Lexicographer files of things that can be seen: act, animal, artifact, body, communication, event, food, group,
+# location, object, person, phenomenon, plant, possession, substance.
+SEEN = {4, 5, 6, 8, 10, 11, 13, 14, 15, 17, 18, 19, 20, 21, 27}
+
+
+@dataclass
+class Wordnet:
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)  # word -> part of speech -> how often
+    synonyms: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    wider: dict[str, list[str]] = field(default_factory=dict)  # noun -> nouns that hold for all it holds for
+    siblings: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    antonyms: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+
+    def kind(self, word: str) -> str | None:
+        counts = self.counts.get(word)
+        if not counts:
+            return None
+        best = max(counts, key=lambda kind: counts[kind])
+        others = sum(counts.values()) - counts[best]
+        return best if counts[best] >= 2 * others else None
+
+
+def read_wordnet(folder: Path = Path("/usr/share/wordnet")) -> Wordnet:
+    net = Wordnet()
+    senses: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for line in (folder / "cntlist.rev").read_text().splitlines():
+        sense, number, times = line.split()
+        lemma, rest = sense.split("%")
+        kind = _SENSE_KIND[rest[0]]
+        senses[(lemma, kind)][int(number)] = int(times)
+        net.counts.setdefault(lemma, {}).setdefault(kind, 0)
+        net.counts[lemma][kind] += int(times)
+    first: dict[tuple[str, str], str] = {}
+    synsets: dict[tuple[str, str], tuple[list[str], list[tuple[str, str]], int]] = {}
+    for kind, name in _KIND.items():
+        for line in (folder / f"data.{name}").read_text().splitlines():
+            if line.startswith("  "):
+                continue
+            parts = line.split(" | ")[0].split()
+            count = int(parts[3], 16)
+            lemmas = [parts[4 + 2 * at].split("(")[0] for at in range(count)]
+            at = 4 + 2 * count
+            pointers = [(parts[at + 1 + 4 * n], parts[at + 2 + 4 * n]) for n in range(int(parts[at]))]
+            synsets[(kind, parts[0])] = (lemmas, pointers, int(parts[1]))
+        for line in (folder / f"index.{name}").read_text().splitlines():
+            if line.startswith("  "):
+                continue
+            parts = line.split()
+            first[(parts[0], kind)] = parts[-int(parts[2])]
+    dominant = {}
+    for key, offset in first.items():
+        found = senses.get(key, {})
+        total = sum(found.values())
+        if total == 0 or found.get(1, 0) >= 0.6 * total:
+            dominant[key] = offset
+    for (word, kind), offset in dominant.items():
+        if "_" in word or not word.isalpha():
+            continue
+        lemmas, pointers, file = synsets[(kind, offset)]
+        if kind == "n" and file in SEEN:
+            net.seen.add(word)
+        used = sum(senses.get((word, kind), {}).values())
+        same = [
+            other.lower().replace("_", " ")
+            for other in lemmas
+            if other.lower() != word and dominant.get((other.lower(), kind)) == offset and other.islower()
+        ]
+        if same:
+            net.synonyms[(word, kind)] = [other for other in same if used or " " not in other][:4]
+        ups = [target for mark, target in pointers if mark == "@"]
+        for up in ups:
+            up_lemmas, up_pointers, _ = synsets[(kind, up)]
+            for other in up_lemmas[:1]:
+                if kind == "n" and other.isalpha() and other.islower() and net.counts.get(other, {}).get("n", 0) >= 5:
+                    net.wider.setdefault(word, []).append(other)
+            children = [target for mark, target in up_pointers if mark == "~" and target != offset]
+            beside = [
+                lemma
+                for child in children
+                for lemma in synsets[(kind, child)][0][:2]
+                if lemma.isalpha() and lemma.islower() and net.counts.get(lemma, {}).get(kind, 0) >= 2
+            ]
+            if beside:
+                net.siblings.setdefault((word, kind), []).extend(beside[:60])
+    for kind, name in (("a", "adj"), ("v", "verb")):
+        for line in (folder / f"data.{name}").read_text().splitlines():
+            if line.startswith("  "):
+                continue
+            parts = line.split(" | ")[0].split()
+            count = int(parts[3], 16)
+            at = 4 + 2 * count
+            for n in range(int(parts[at])):
+                mark, target, _, where = parts[at + 1 + 4 * n : at + 5 + 4 * n]
+                if mark == "!" and where != "0000" and (kind, target) in synsets:
+                    one = parts[4 + 2 * (int(where[:2], 16) - 1)].split("(")[0].lower()
+                    others = synsets[(kind, target)][0]
+                    net.antonyms.setdefault((one, kind), []).append(others[min(int(where[2:], 16), len(others)) - 1].split("(")[0].lower())
+    return net

@@ -1,0 +1,148 @@
+"""`reprise doctor`: rows against objects, jobs against requests, the index's snapshot against rows; with --repair, put right."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from cache.errors import Unavailable
+from cache.matching.delivery import fetch
+from cache.matching.generations import PREFIX
+from cache.matching.index import Index
+from cache.matching.projection import Projection, RowLog
+from cache.matching.snapshot import MANIFEST, Manifest, Unusable, load, read_manifest
+from cache.settings import Settings
+from cache.storage.changes import identity, latest, vectors_since
+from cache.storage.database import Database
+from cache.storage.doctor import Doctor
+from cache.storage.files import S3Files
+from cache.storage.objects import open_store
+from cache.storage.resigning import resign
+from gateway.provenance import open_shelf, provenance_of
+from generator.dispatch import open_dispatch
+from generator.queue import Queue
+from generator.signals import Signals
+from generator.withdrawal import forsaken, set_free, unwanted
+
+_AFTER = 120.0  # seconds that the last writes of an attempt may take after its time
+_MOST = 10_000
+_SHOWN = 5  # names printed of each kind
+
+
+async def examine(settings: Settings, repair: bool, older: float | None, digests: bool) -> bool:
+    """True where nothing is wrong, or nothing is left wrong."""
+    database, objects = Database(settings.database), open_store(settings.store)
+    try:
+        doctor = Doctor(database, objects, open_shelf(database, objects, settings))
+        found = await doctor.examine(settings.job_limit + _AFTER if older is None else older, digests=digests)
+        click.echo(f"objects checked: {found.checked}, young ones without a row yet: {found.young}")
+        _show("objects without a row", found.orphans)
+        _show("rows without an object", found.missing)
+        _show("digests that do not match", found.corrupt)
+        async with database.read() as connection:
+            idle, stuck = await unwanted(connection, _MOST), await forsaken(connection, _MOST)
+        _show("jobs without a request", idle)
+        _show("requests without a job", stuck)
+        stale = await _snapshot_fault(settings, database)
+        _show("index against rows", [] if stale is None else [stale])
+        sound = found.sound and not idle and not stuck and stale is None
+        if repair and not sound:
+            await doctor.repair(found)
+            queue = Queue(database, open_dispatch(database), Signals(), settings.queue_limit)
+            for job_id in idle:
+                await queue.cancel(job_id, "nobody waits for it")
+            if stuck:
+                async with database.write() as connection:
+                    await set_free(connection, stuck)
+            if stale is not None:
+                await _drop_snapshot(settings)
+            click.echo("repaired")
+            return True
+        return sound
+    finally:
+        await objects.close()
+        await database.close()
+
+
+async def sign_anew(settings: Settings) -> int:
+    """How many clips were signed. Unavailable where there is no key to sign with."""
+    provenance = provenance_of(settings)
+    if provenance is None:
+        raise Unavailable("there is no key to sign with: set REPRISE_SIGNING_KEYS")
+    database = Database(settings.database)
+    try:
+        return await resign(database, provenance)
+    finally:
+        await database.close()
+
+
+def _show(what: str, found: list[str]) -> None:
+    click.echo(f"{what}: {len(found)}")
+    for one in found[:_SHOWN]:
+        click.echo(f"  {one}")
+
+
+async def _snapshot_fault(settings: Settings, database: Database) -> str | None:
+    """Why the newest snapshot, caught up, would not hold what the rows hold; None also where there is no snapshot."""
+    with TemporaryDirectory() as made:
+        folder = Path(made)
+        if settings.store.startswith("s3:"):
+            objects = open_store(settings.store)
+            try:
+                fetched = await fetch(S3Files(objects), folder, PREFIX)
+            finally:
+                await objects.close()
+            if isinstance(fetched, Unusable):
+                return None
+        else:
+            folder = settings.data_dir / "index"
+        manifest = await asyncio.to_thread(read_manifest, folder)
+        return await _compare(manifest, folder, database) if isinstance(manifest, Manifest) else None
+
+
+async def _compare(manifest: Manifest, folder: Path, database: Database) -> str | None:
+    origin = manifest.origin
+    async with database.read() as connection:
+        if origin.database != await identity(connection):
+            return "it was made from another database"
+        newest = await latest(connection)
+    index = Index()
+    try:
+        loaded = await asyncio.to_thread(load, index, folder, origin, newest)
+        if isinstance(loaded, Unusable):
+            return loaded.reason
+        projection = Projection(index, RowLog(database, origin.embedder), origin.embedder, origin.dimension)
+        for _ in range(3):  # clips come and go between two counts
+            rows = await _live(database, origin.embedder)
+            await projection.catch_up()
+            held = index.count()
+            if rows == held:
+                return None
+        return f"{held} clips in the index, {rows} in rows"
+    finally:
+        index.close()
+
+
+async def _live(database: Database, embedder: str) -> int:
+    rows, after = 0, 0
+    while True:
+        async with database.read() as connection:
+            page = await vectors_since(connection, after, embedder, _MOST)
+        rows += len(page)
+        if len(page) < _MOST:
+            return rows
+        after = page[-1].sequence
+
+
+async def _drop_snapshot(settings: Settings) -> None:
+    """Its manifest alone: the next gateway reads the rows, and the next save makes a new one."""
+    (settings.data_dir / "index" / MANIFEST).unlink(missing_ok=True)
+    if settings.store.startswith("s3:"):
+        objects = open_store(settings.store)
+        try:
+            await S3Files(objects).delete(f"{PREFIX}{MANIFEST}")
+        finally:
+            await objects.close()

@@ -1,0 +1,179 @@
+"""How one gateway's memory follows what others commit: news, announced models, and snapshots of the index in the bucket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cache.catalog import WAN_TI2V_5B, ServedModel
+from cache.matching.generations import Generations
+from cache.matching.index import Index
+from cache.matching.projection import Projection, RowLog
+from cache.matching.snapshot import Manifest, Unusable
+from cache.storage.announcements import Announcements
+from cache.storage.database import Database
+from cache.storage.files import S3Files
+from cache.storage.news import News
+from cache.storage.objects import open_store
+from tests.databases import open_postgres
+from tests.servers.postgres import Postgres
+from tests.servers.swift import NoSwift, Swift
+from tests.stage import SERVED, Stage, draft, set_stage, take
+
+pytest_plugins = ["tests.databases"]
+DIMENSION = 16
+
+
+@pytest.fixture
+def stage(database: Database, tmp_path: Path) -> Stage:
+    return set_stage(database, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
+    try:
+        server = Swift(tmp_path_factory.mktemp("replicas-swift"))
+    except NoSwift as reason:
+        pytest.skip(str(reason))
+    server.start().client().make_bucket("index")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def remote(swift: Swift) -> AsyncIterator[S3Files]:
+    objects = open_store(swift.url("index"))
+    files = S3Files(objects)
+    async for name in files.names("index/"):
+        await files.delete(name)
+    yield files
+    await objects.close()
+
+
+async def clip(stage: Stage, number: int) -> str:
+    vector = np.random.default_rng(number).standard_normal(DIMENSION).astype("<f2").tobytes()
+    made = draft(take(f"clip {number}"), vectors={"e1": vector})
+    await stage.add(made)
+    return str(made.id)
+
+
+async def caught_up(index: Index, database: Database) -> Index:
+    await Projection(index, RowLog(database, "e1"), "e1", DIMENSION).catch_up()
+    return index
+
+
+async def test_news_of_clips_and_jobs_come_with_their_commit(tmp_path: Path) -> None:
+    async with open_postgres(tmp_path) as database:
+        stage, news = set_stage(database, tmp_path), News(database.url)
+        told: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue()
+        listening = asyncio.Event()
+        news.on("clip", lambda named, state: told.put_nowait(("clip", named, state)))
+        news.on("job", lambda named, state: told.put_nowait(("job", named, state)))
+        news.on("model", lambda named, state: told.put_nowait(("model", named, state)))
+        news.on_gap(listening.set)
+        running = asyncio.create_task(news.run())
+        async with asyncio.timeout(20):
+            await listening.wait()
+            made = await clip(stage, 1)
+            assert await told.get() == ("clip", made, "live")
+            await stage.shelf.withdraw([made], "test")
+            assert await told.get() == ("clip", made, "withdrawn")
+            job = await stage.job_for(take("a job"))
+            await stage.leases.lease("w", SERVED.revision)
+            assert await told.get() == ("job", job, "leased")
+            await stage.queue.cancel(job)
+            assert await told.get() == ("job", job, "cancelled")
+            await Announcements(database).announce(SERVED, "cpu")
+            assert await told.get() == ("model", SERVED.revision, "announced")
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_gap_in_the_news_is_told() -> None:
+    server = Postgres().start()
+    gaps: asyncio.Queue[None] = asyncio.Queue()
+    news = News(Database(server.url()).url)
+    news.on_gap(lambda: gaps.put_nowait(None))
+    running = asyncio.create_task(news.run())
+    try:
+        async with asyncio.timeout(30):
+            await gaps.get()
+            await asyncio.to_thread(server.kill)
+            await asyncio.to_thread(server.start)
+            await gaps.get()
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.to_thread(server.close)
+
+
+async def test_the_newest_model_is_what_was_announced_last(database: Database) -> None:
+    announcements = Announcements(database)
+    assert await announcements.newest() is None
+    other = ServedModel(WAN_TI2V_5B, "b" * 64, "pipeline")
+    await announcements.announce(SERVED, "cpu")
+    await announcements.announce(other, "cuda")
+    assert await announcements.newest() == other
+    assert await announcements.newest(SERVED.revision) == ServedModel(SERVED.row, SERVED.revision, SERVED.renderer)
+    assert await announcements.newest("none such") is None
+    await asyncio.sleep(0.01)
+    await announcements.announce(SERVED, "cpu")
+    found = await announcements.newest()
+    assert found is not None
+    assert found.revision == SERVED.revision
+    assert await announcements.alive(SERVED, within=30)
+    assert not await announcements.alive(SERVED, within=-1)
+
+
+async def test_one_at_a_time(database: Database) -> None:
+    if database.sqlite:
+        pytest.skip("one process is all there is")
+    async with database.alone(1) as ours, database.alone(1) as theirs, database.alone(2) as another:
+        assert (ours, theirs, another) == (True, False, True)
+    async with database.alone(1) as again:
+        assert again
+
+
+async def test_a_snapshot_in_the_bucket_spares_another_gateway_the_rows(stage: Stage, remote: S3Files, tmp_path: Path) -> None:
+    for number in range(6):
+        await clip(stage, number)
+    mine = Generations(stage.database, remote, tmp_path / "mine", "e1", DIMENSION, worth=5)
+    index = await caught_up(Index(), stage.database)
+    saved = await mine.keep(index)
+    assert isinstance(saved, Manifest)
+    assert await mine.keep(index) is None, "nothing has changed that is worth it"
+    await clip(stage, 6)
+
+    theirs = Generations(stage.database, remote, tmp_path / "theirs", "e1", DIMENSION, worth=5)
+    other = Index()
+    assert await theirs.bring(other) == saved
+    assert (other.count(), other.sequence) == (6, saved.sequence)
+    assert (await caught_up(other, stage.database)).count() == 7
+    index.close()
+    other.close()
+
+
+async def test_a_snapshot_of_another_database_is_not_read(stage: Stage, remote: S3Files, tmp_path: Path) -> None:
+    for number in range(3):
+        await clip(stage, number)
+    async with open_postgres(tmp_path) as foreign:
+        index = await caught_up(Index(), stage.database)
+        assert await Generations(stage.database, remote, tmp_path / "mine", "e1", DIMENSION, worth=1).keep(index)
+        empty = Index()
+        assert isinstance(await Generations(foreign, remote, tmp_path / "theirs", "e1", DIMENSION).bring(empty), Unusable)
+        assert (empty.count(), empty.sequence) == (0, 0)
+    index.close()
+    empty.close()
+
+
+async def test_a_bucket_that_is_away_costs_only_time(stage: Stage, swift: Swift, tmp_path: Path) -> None:
+    objects = open_store(swift.url("nowhere").replace(swift.endpoint, "127.0.0.1:1"))
+    index = Index()
+    assert isinstance(await Generations(stage.database, S3Files(objects), tmp_path / "i", "e1", DIMENSION).bring(index), Unusable)
+    assert index.sequence == 0
+    index.close()
+    await objects.close()
