@@ -76,9 +76,7 @@ class Batches(Generic[Ask, Answer]):
             if ended:
                 return
 
-    def _gather(
-        self, first: tuple[Ask, Future[Answer]], crowded: bool
-    ) -> tuple[list[tuple[Ask, Future[Answer]]], bool]:
+    def _gather(self, first: tuple[Ask, Future[Answer]], crowded: bool) -> tuple[list[tuple[Ask, Future[Answer]]], bool]:
         batch = [first]
         until = time.monotonic() + self._linger
         while len(batch) < self._size:

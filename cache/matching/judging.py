@@ -24,9 +24,7 @@ class Pair:
     cached: str
 
 
-def judge_rows(
-    lines: Iterable[str | bytes], embedder: str, verifier: str, folder: Path, max_wrong: float
-) -> Iterator[str]:
+def judge_rows(lines: Iterable[str | bytes], embedder: str, verifier: str, folder: Path, max_wrong: float) -> Iterator[str]:
     """One JSON answer per line, in order. A line that is no pair gets `error` in its place; the others are judged all the same."""
     encoders = load_encoders(embedder, verifier, folder)
     source = iter(lines)

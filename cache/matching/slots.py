@@ -16,9 +16,7 @@ from cache.matching.words import Word, quotations, stem, words
 __all__ = ["Fact", "Slots", "difference", "read"]
 
 _MODIFIERS = {**lexicon.COLOURS, **{word: "" for table in lexicon.ATTRIBUTES.values() for word in table}}
-_CAMERA = {
-    slot: [(value, re.compile(rf"\b(?:{pattern})")) for value, pattern in rows] for slot, rows in lexicon.CAMERA.items()
-}
+_CAMERA = {slot: [(value, re.compile(rf"\b(?:{pattern})")) for value, pattern in rows] for slot, rows in lexicon.CAMERA.items()}
 _LISTS = {
     "time of day": lexicon.TIMES,
     "weather": lexicon.WEATHER,
@@ -56,11 +54,7 @@ def read(text: str) -> Slots:
     facts += _roles(tokens)
     facts += _changes(tokens)
     facts += _events(tokens)
-    content = tuple(
-        _SYNONYM_STEMS.get(word.stem, word.stem)
-        for word in tokens
-        if word.is_content and word.text not in HARMLESS
-    )
+    content = tuple(_SYNONYM_STEMS.get(word.stem, word.stem) for word in tokens if word.is_content and word.text not in HARMLESS)
     return Slots(tuple(facts), content, frozenset(word.stem for word in tokens if not word.is_mark), plain)
 
 

@@ -44,7 +44,6 @@ class Contradictions(Pool):
             return None
         return fix_articles(text[: match.start()] + other + text[match.end() :])
 
-
     def swap_verb(self, text: str) -> str | None:
         found = [match for match in re.finditer(r"\b[a-z]+\b", text) if match.group() in self.verbs or match.group() in self.third]
         if not found:
@@ -67,7 +66,11 @@ class Contradictions(Pool):
             other = self.rng.choice([word for word in NUMBERS[1:] if word != match.group().lower()])
             return text[: match.start()] + (other if match.group().isalpha() else str(self.rng.randint(2, 12))) + text[match.end() :]
         match = re.match(r"(?i)an? ((?:[a-z]+ )?)([a-z]+) (?=\w+ing\b|with\b|in\b|on\b)", text)
-        if match and match.group(2) in self.noun_set and match.group(2) not in {"man", "woman", "person", "child", "people", "group", "mouse"}:
+        if (
+            match
+            and match.group(2) in self.noun_set
+            and match.group(2) not in {"man", "woman", "person", "child", "people", "group", "mouse"}
+        ):
             return f"{self.rng.choice(NUMBERS[1:6]).capitalize()} {match.group(1)}{match.group(2)}s {text[match.end() :]}"
         return None
 
@@ -122,30 +125,52 @@ class Contradictions(Pool):
         self.rng.shuffle(pairs)
         for one, other in pairs:
             between = text[one.end() : other.start()].strip().lower()
-            if one.group(3) == other.group(3) or between in {"and", "or", ",", "with", "beside", "near", "next to", "and a", "by"} or not between:
+            if (
+                one.group(3) == other.group(3)
+                or between in {"and", "or", ",", "with", "beside", "near", "next to", "and a", "by"}
+                or not between
+            ):
                 continue
             if self.rng.random() < 0.5:
                 first, second = one.span(3), other.span(3)
             else:
                 first, second = one.span(), other.span()
-            swapped = text[: first[0]] + text[second[0] : second[1]] + text[first[1] : second[0]] + text[first[0] : first[1]].lower() + text[second[1] :]
+            swapped = (
+                text[: first[0]]
+                + text[second[0] : second[1]]
+                + text[first[1] : second[0]]
+                + text[first[0] : first[1]].lower()
+                + text[second[1] :]
+            )
             return fix_articles(swapped)
         return None
 
     def swap_adjectives(self, text: str) -> str | None:
-        found = [match for match in re.finditer(r"\b([a-z-]+) ([a-z]+)\b", text) if self._adjective(match.group(1)) and match.group(2) in self.noun_set]
+        found = [
+            match
+            for match in re.finditer(r"\b([a-z-]+) ([a-z]+)\b", text)
+            if self._adjective(match.group(1)) and match.group(2) in self.noun_set
+        ]
         if len(found) >= 2:
             one, other = self.rng.sample(found, 2)
             if one.start() > other.start():
                 one, other = other, one
             if one.group(1) != other.group(1) and one.group(2) != other.group(2):
-                return fix_articles(text[: one.start(1)] + other.group(1) + text[one.end(1) : other.start(1)] + one.group(1) + text[other.end(1) :])
+                return fix_articles(
+                    text[: one.start(1)] + other.group(1) + text[one.end(1) : other.start(1)] + one.group(1) + text[other.end(1) :]
+                )
         nouns = self._nouns(text)
         if len(found) == 1 and nouns:
             match = found[0]
             other = self.rng.choice(nouns)
             if other.group() != match.group(2) and other.start() > match.end():
-                return fix_articles(text[: match.start(1)] + match.group(2) + text[match.end() : other.start()] + f"{match.group(1)} {other.group()}" + text[other.end() :])
+                return fix_articles(
+                    text[: match.start(1)]
+                    + match.group(2)
+                    + text[match.end() : other.start()]
+                    + f"{match.group(1)} {other.group()}"
+                    + text[other.end() :]
+                )
         return None
 
     def negate(self, text: str) -> str | None:
@@ -216,4 +241,8 @@ class Contradictions(Pool):
             return text.replace(f" {middle.strip()} ", " after " if middle.strip() == "before" else " before ", 1)
         if middle.strip() == "and":
             return None
-        return f"{match.group(1)}{match.group(5)}{match.group(6).rstrip('.')} {middle.strip(' ,')} {match.group(2)}{match.group(3)}".replace("  ", " ")
+        return (
+            f"{match.group(1)}{match.group(5)}{match.group(6).rstrip('.')} {middle.strip(' ,')} {match.group(2)}{match.group(3)}".replace(
+                "  ", " "
+            )
+        )

@@ -102,7 +102,11 @@ class Edits:
 
     def _worn(self, scene: Scene) -> Scene | None:
         being = scene.subject
-        return replace(scene, subject=replace(being, wear=(being.wear[0], self._other(WEAR, being.wear[1])))) if being.sort == "person" else None
+        return (
+            replace(scene, subject=replace(being, wear=(being.wear[0], self._other(WEAR, being.wear[1]))))
+            if being.sort == "person"
+            else None
+        )
 
     def _action(self, scene: Scene) -> Scene | None:
         pool = INTRANSITIVE if scene.target is None else (BETWEEN if scene.target.sort in {"person", "animal"} else TRANSITIVE)
@@ -130,7 +134,9 @@ class Edits:
     def _swap_counts(self, scene: Scene) -> Scene | None:
         if scene.target is None or scene.subject.count == scene.target.count:
             return None
-        return replace(scene, subject=replace(scene.subject, count=scene.target.count), target=replace(scene.target, count=scene.subject.count))
+        return replace(
+            scene, subject=replace(scene.subject, count=scene.target.count), target=replace(scene.target, count=scene.subject.count)
+        )
 
     def _spot(self, scene: Scene) -> Scene | None:
         if not scene.spot:
@@ -150,7 +156,12 @@ class Edits:
 
     def _time(self, scene: Scene) -> Scene | None:
         other = self._other(TIMES, scene.time)
-        near = {"at night", "at midnight"}, {"in the evening", "at sunset"}, {"in the morning", "at sunrise"}, {"in the evening", "at night"}
+        near = (
+            {"at night", "at midnight"},
+            {"in the evening", "at sunset"},
+            {"in the morning", "at sunrise"},
+            {"in the evening", "at night"},
+        )
         if scene.time and {scene.time[0], other[0]} in [set(pair) for pair in near]:
             return None
         return replace(scene, time=other)
@@ -193,23 +204,125 @@ class Edits:
             return replace(scene, verb=scene.second[1], second=("then", scene.verb)) if scene.verb != scene.second[1] else None
         if scene.subject.sort not in {"person", "animal"}:
             return None
-        return replace(scene, second=(scene.second[0] if scene.second else "then", self._other(INTRANSITIVE, scene.second[1] if scene.second else None)))
+        return replace(
+            scene,
+            second=(scene.second[0] if scene.second else "then", self._other(INTRANSITIVE, scene.second[1] if scene.second else None)),
+        )
 
     def _text(self, scene: Scene) -> Scene | None:
         return replace(scene, text=self._other(TEXTS, scene.text)) if scene.text or self.maybe(0.2) else None
 
 
-_EDITS = ["noun", "noun", "noun", "count", "colour", "colour", "look", "worn", "action", "action", "action", "swap_roles", "swap_roles", "swap_roles", "swap_looks", "swap_looks", "swap_counts", "spot", "spot", "place", "place", "time", "weather", "extra", "light", "manner", "direction", "direction", "negation", "without", "camera", "camera", "style", "unstyle", "second", "second", "text"]
+_EDITS = [
+    "noun",
+    "noun",
+    "noun",
+    "count",
+    "colour",
+    "colour",
+    "look",
+    "worn",
+    "action",
+    "action",
+    "action",
+    "swap_roles",
+    "swap_roles",
+    "swap_roles",
+    "swap_looks",
+    "swap_looks",
+    "swap_counts",
+    "spot",
+    "spot",
+    "place",
+    "place",
+    "time",
+    "weather",
+    "extra",
+    "light",
+    "manner",
+    "direction",
+    "direction",
+    "negation",
+    "without",
+    "camera",
+    "camera",
+    "style",
+    "unstyle",
+    "second",
+    "second",
+    "text",
+]
 _NEAR_PLACES = [
     set(pair.split("/"))
-    for pair in ["park/garden", "park/lawn", "field/lawn", "river/lake", "lake/swimming", "pool", "street/city", "street/alley", "dock/harbor", "garden/lawn", "field/farm", "farm/barn", "field/snowy", "field", "park/playground", "hill/mountain", "ocean/beach", "city/market", "restaurant/cafe", "laboratory/workshop", "beach/ocean", "office/studio", "city/rooftop", "street/bridge"]
+    for pair in [
+        "park/garden",
+        "park/lawn",
+        "field/lawn",
+        "river/lake",
+        "lake/swimming",
+        "pool",
+        "street/city",
+        "street/alley",
+        "dock/harbor",
+        "garden/lawn",
+        "field/farm",
+        "farm/barn",
+        "field/snowy",
+        "field",
+        "park/playground",
+        "hill/mountain",
+        "ocean/beach",
+        "city/market",
+        "restaurant/cafe",
+        "laboratory/workshop",
+        "beach/ocean",
+        "office/studio",
+        "city/rooftop",
+        "street/bridge",
+    ]
 ]
 _NEAR_VERBS = [
     set(pair.split("/"))
-    for pair in ["run/jump", "sit/rest", "lie/rest", "lie/sleep", "rest/sleep", "sit/wait", "stand/wait", "play/run", "smile/laugh", "exercise/stretch", "exercise/run", "chase/follow", "work/exercise", "hide/wait", "kneel/sit", "dance/spin", "play/dance", "lead/follow", "help/comfort", "touch/hold", "show/hold", "lift/hold", "pick", "up/lift", "destroy/break", "drop/put", "down", "lift/balance", "examine/look", "at", "attack/bite"]
+    for pair in [
+        "run/jump",
+        "sit/rest",
+        "lie/rest",
+        "lie/sleep",
+        "rest/sleep",
+        "sit/wait",
+        "stand/wait",
+        "play/run",
+        "smile/laugh",
+        "exercise/stretch",
+        "exercise/run",
+        "chase/follow",
+        "work/exercise",
+        "hide/wait",
+        "kneel/sit",
+        "dance/spin",
+        "play/dance",
+        "lead/follow",
+        "help/comfort",
+        "touch/hold",
+        "show/hold",
+        "lift/hold",
+        "pick",
+        "up/lift",
+        "destroy/break",
+        "drop/put",
+        "down",
+        "lift/balance",
+        "examine/look",
+        "at",
+        "attack/bite",
+    ]
 ]
 
 
 def _related(tag: str | None, one: Group, other: Group) -> bool:
     broad = {"child", "teenager", "man", "woman", "dog", "cat", "boy", "girl", "robot", "student", "baby", "toddler"}
-    return (one[0] in broad or other[0] in broad) and tag is not None and not ({one[0], other[0]} <= {"man", "woman", "boy", "girl", "dog", "cat"})
+    return (
+        (one[0] in broad or other[0] in broad)
+        and tag is not None
+        and not ({one[0], other[0]} <= {"man", "woman", "boy", "girl", "dog", "cat"})
+    )

@@ -85,7 +85,13 @@ class Teller(Edits):
             scene = replace(scene, spot=(rng.choice(RELATIONS), replace(self.being(rng.choice(["thing", "vehicle", "animal"])), count=1)))
         if scene.target is None and scene.spot is None and subject.sort != "thing" and self.maybe(0.35):
             scene = replace(scene, direction=rng.choice(DIRECTIONS))
-        for name, chance, pool in (("manner", 0.12, MANNERS), ("time", 0.22, TIMES), ("weather", 0.12, WEATHERS), ("light", 0.08, LIGHTS), ("extra", 0.15, EXTRAS)):
+        for name, chance, pool in (
+            ("manner", 0.12, MANNERS),
+            ("time", 0.22, TIMES),
+            ("weather", 0.12, WEATHERS),
+            ("light", 0.08, LIGHTS),
+            ("extra", 0.15, EXTRAS),
+        ):
             if self.maybe(chance):
                 scene = changed(scene, **{name: rng.choice(pool)})
         if self.maybe(0.5):
@@ -128,7 +134,15 @@ class Teller(Edits):
             bare = what in v.PLURALS
             piece = f"{colour} {what}".strip()
             named = piece if bare else article(piece)
-            after = rng.choice([f"wearing {named}", f"in {named}", f"with {named}", f"dressed in {named}" if not bare else f"wearing {named}", f"who {'are' if being.count > 1 else 'is'} wearing {named}"])
+            after = rng.choice(
+                [
+                    f"wearing {named}",
+                    f"in {named}",
+                    f"with {named}",
+                    f"dressed in {named}" if not bare else f"wearing {named}",
+                    f"who {'are' if being.count > 1 else 'is'} wearing {named}",
+                ]
+            )
         if len(adjectives) == 1 and being.count == 1 and not after and self.maybe(0.08):
             after, adjectives = f"that is {adjectives[0]}", []
         parts = [*adjectives, plural(base) if being.count > 1 else base]
@@ -148,7 +162,7 @@ class Teller(Edits):
         be = "are" if many else "is"
         subject = self.noun(scene.subject)
         target = self.noun(scene.target) if scene.target else ""
-        manner = self.group(scene.manner)  if scene.manner else ""
+        manner = self.group(scene.manner) if scene.manner else ""
         no = " not" if scene.negative else ""
         told = ""
         passive = scene.target is not None and len(verb) > 3 and verb[3] != "-" and not scene.second and self.maybe(0.3)
@@ -176,7 +190,9 @@ class Teller(Edits):
         if scene.direction:
             told += f" {self.group(scene.direction)}"
         if scene.text:
-            sign = rng.choice([f'next to a sign that reads "{scene.text}"', f'beside a "{scene.text}" sign', f'by a sign saying "{scene.text}"'])
+            sign = rng.choice(
+                [f'next to a sign that reads "{scene.text}"', f'beside a "{scene.text}" sign', f'by a sign saying "{scene.text}"']
+            )
             told += f" {sign}"
         if scene.without:
             told += f" without {article(self.group(scene.without)) if self.maybe(0.7) else 'any ' + plural(self.group(scene.without))}"
@@ -184,7 +200,13 @@ class Teller(Edits):
             kind, second = scene.second
             form = rng.choice(second)
             if kind == "then":
-                told += rng.choice([f", then {form[2] if mode == 'participle' else (form[0] if many else form[1])}", f" and then {form[2]}" if mode != "simple" else f" and then {form[0] if many else form[1]}", f" before {form[2]}"])
+                told += rng.choice(
+                    [
+                        f", then {form[2] if mode == 'participle' else (form[0] if many else form[1])}",
+                        f" and then {form[2]}" if mode != "simple" else f" and then {form[0] if many else form[1]}",
+                        f" before {form[2]}",
+                    ]
+                )
             else:
                 told += f" while {form[2]}"
         return told
@@ -213,7 +235,10 @@ class Teller(Edits):
         for words in (scene.light, scene.extra):
             if words:
                 tags.append(self.group(words))
-        for row, _kind in ((CAMERAS[scene.camera] if scene.camera >= 0 else None, "camera"), (STYLES[scene.style] if scene.style >= 0 else None, "style")):
+        for row, _kind in (
+            (CAMERAS[scene.camera] if scene.camera >= 0 else None, "camera"),
+            (STYLES[scene.style] if scene.style >= 0 else None, "style"),
+        ):
             if row is None:
                 continue
             if len(row) > 1 and row[1] and not prefix and self.maybe(0.4):

@@ -37,6 +37,31 @@ class Pool:
     def _kin(self, one: str, other: str) -> bool:
         if one == other or one.rstrip("s") == other.rstrip("s") or other in SAME.get(one, []) or one in SAME.get(other, []):
             return True
-        if WIDER.get(one) == other or WIDER.get(other) == one or other in {"person", "people", "animal", "group", "thing", "object", "photo", "picture", "image", "area", "place", "side", "top", "front", "view", "scene", "video"}:
+        if (
+            WIDER.get(one) == other
+            or WIDER.get(other) == one
+            or other
+            in {
+                "person",
+                "people",
+                "animal",
+                "group",
+                "thing",
+                "object",
+                "photo",
+                "picture",
+                "image",
+                "area",
+                "place",
+                "side",
+                "top",
+                "front",
+                "view",
+                "scene",
+                "video",
+            }
+        ):
             return True
-        return other in self.net.synonyms.get((one, "n"), []) or one in self.net.wider.get(other, []) or other in self.net.wider.get(one, [])
+        return (
+            other in self.net.synonyms.get((one, "n"), []) or one in self.net.wider.get(other, []) or other in self.net.wider.get(one, [])
+        )

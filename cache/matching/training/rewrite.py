@@ -18,7 +18,14 @@ class Rewriter(Sayings, Contradictions):
             self.filler, self.filler, self.tag, self.simple, self.simple, self.progressive, self.participle, self.there, self.articles, self.articles, self.front, self.front,
             self.synonym, self.synonym, self.synonym, self.synonym, self.numbers, self.segments, self.typo, self.case, self.case, self.conjunction, self.wearing, self.bareness, self.punctuation, self.relative, self.relative, self.passive, self.passive,
         ]  # fmt: skip
-        self.wider_changes: list[Change] = [self.drop_adjective, self.drop_adjective, self.drop_phrase, self.drop_phrase, self.hypernym, self.drop_segment]
+        self.wider_changes: list[Change] = [
+            self.drop_adjective,
+            self.drop_adjective,
+            self.drop_phrase,
+            self.drop_phrase,
+            self.hypernym,
+            self.drop_segment,
+        ]
         self.edits: dict[str, tuple[int, Change]] = {
             "noun": (5, self.swap_noun), "sibling": (3, self.sibling), "verb": (4, self.swap_verb), "number": (2, self.change_number), "colour": (2, self.change_colour),
             "preposition": (3, self.change_preposition), "opposite": (4, self.opposite), "role": (5, self.swap_roles), "attribute": (2, self.swap_adjectives), "negation": (2, self.negate),
@@ -53,12 +60,30 @@ class Rewriter(Sayings, Contradictions):
         match = self.rng.choice(found)
         return fix_articles(text[: match.start()] + match.group(1) + " " + text[match.end() :])
 
-
     def drop_phrase(self, text: str) -> str | None:
         match = PP_END.match(text)
         if match is None or re.search(r"(?i)\b(no|not|without)\b", text) or len(match.group(1).split()) < 4:
             return None
-        if match.group(1).split()[-1].lower() in {"sits", "stands", "lies", "sitting", "standing", "put", "puts", "placed", "looking", "lays", "is", "are", "up", "down", "next", "front", "and", "back"}:
+        if match.group(1).split()[-1].lower() in {
+            "sits",
+            "stands",
+            "lies",
+            "sitting",
+            "standing",
+            "put",
+            "puts",
+            "placed",
+            "looking",
+            "lays",
+            "is",
+            "are",
+            "up",
+            "down",
+            "next",
+            "front",
+            "and",
+            "back",
+        }:
             return None
         return match.group(1)
 

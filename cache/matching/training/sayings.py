@@ -120,7 +120,11 @@ class Sayings(Pool):
         at = self.rng.choice(spots)
         cut = self.rng.randint(1, len(parts[at]) - 3)
         word = parts[at]
-        parts[at] = word[:cut] + (word[cut + 1] + word[cut] if self.rng.random() < 0.6 else "") + word[cut + 2 :] if self.rng.random() < 0.7 else word[:cut] + word[cut] + word[cut:]
+        parts[at] = (
+            word[:cut] + (word[cut + 1] + word[cut] if self.rng.random() < 0.6 else "") + word[cut + 2 :]
+            if self.rng.random() < 0.7
+            else word[:cut] + word[cut] + word[cut:]
+        )
         return " ".join(parts)
 
     def case(self, text: str) -> str | None:
@@ -134,7 +138,16 @@ class Sayings(Pool):
         return f"{other[0].upper()}{other[1:]} and {lower_first(one)} {match.group(3)}{text[match.end() :]}"
 
     def wearing(self, text: str) -> str | None:
-        for one, other in (("wearing a ", "in a "), ("wearing an ", "in an "), ("who is wearing ", "wearing "), ("wearing ", "dressed in "), ("that is ", ""), ("who is ", ""), ("in order to ", "to "), ("while ", "as he is " if False else "while ")):
+        for one, other in (
+            ("wearing a ", "in a "),
+            ("wearing an ", "in an "),
+            ("who is wearing ", "wearing "),
+            ("wearing ", "dressed in "),
+            ("that is ", ""),
+            ("who is ", ""),
+            ("in order to ", "to "),
+            ("while ", "as he is " if False else "while "),
+        ):
             if one in text and one != other:
                 return text.replace(one, other, 1)
         return None
@@ -147,7 +160,11 @@ class Sayings(Pool):
 
     def relative(self, text: str) -> str | None:
         """ "a brown dog" is "a dog which is brown"."""
-        found = [match for match in re.finditer(r"\b([Aa]n?|[Tt]he) ([a-z-]+) ([a-z]+)\b", text) if self._adjective(match.group(2)) and match.group(3) in self.noun_set]
+        found = [
+            match
+            for match in re.finditer(r"\b([Aa]n?|[Tt]he) ([a-z-]+) ([a-z]+)\b", text)
+            if self._adjective(match.group(2)) and match.group(3) in self.noun_set
+        ]
         if not found:
             return None
         match = self.rng.choice(found)

@@ -41,7 +41,15 @@ BEFORE = [words for (words,) in _groups(v.FILLERS_BEFORE)]
 AFTER = [words for (words,) in _groups(v.FILLERS_AFTER)]
 ELABORATIONS = [text.strip() for text in v.ELABORATIONS.replace("\n", "").split("|")]
 TEXTS = v.TEXTS.split("|")
-COUNTS = {2: ("two", "2", "a pair of", "a couple of"), 3: ("three", "3"), 4: ("four", "4"), 5: ("five", "5"), 6: ("six", "6"), 7: ("seven", "7"), 10: ("ten", "10")}
+COUNTS = {
+    2: ("two", "2", "a pair of", "a couple of"),
+    3: ("three", "3"),
+    4: ("four", "4"),
+    5: ("five", "5"),
+    6: ("six", "6"),
+    7: ("seven", "7"),
+    10: ("ten", "10"),
+}
 WIDER = {
     "dog": ("dog", "animal"), "cat": ("cat", "animal"), "mammal": ("animal",), "bird": ("bird", "animal"), "insect": ("insect",),
     "fish": ("fish",), "sea": ("sea animal",), "reptile": ("reptile", "animal"), "creature": ("creature",), "animal": ("animal",),

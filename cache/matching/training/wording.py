@@ -8,10 +8,53 @@ from collections.abc import Callable
 from cache.matching.training.wordnet import Wordnet
 
 Change = Callable[[str], str | None]
-PREPOSITIONS = ["on", "in", "under", "behind", "above", "beside", "inside", "outside", "over", "through", "across", "into", "onto", "near", "around", "off", "against", "between", "along", "toward", "below"]
+PREPOSITIONS = [
+    "on",
+    "in",
+    "under",
+    "behind",
+    "above",
+    "beside",
+    "inside",
+    "outside",
+    "over",
+    "through",
+    "across",
+    "into",
+    "onto",
+    "near",
+    "around",
+    "off",
+    "against",
+    "between",
+    "along",
+    "toward",
+    "below",
+]
 NEAR_PREPOSITIONS = [
     set(pair.split("/"))
-    for pair in ["on/onto", "in/into", "in/inside", "on/over", "above/over", "under/below", "beside/near", "near/around", "across/over", "through/across", "on/in", "in/around", "on/against", "along/on", "in/through", "near/against", "into/inside", "on/along", "on/across", "through/along"]
+    for pair in [
+        "on/onto",
+        "in/into",
+        "in/inside",
+        "on/over",
+        "above/over",
+        "under/below",
+        "beside/near",
+        "near/around",
+        "across/over",
+        "through/across",
+        "on/in",
+        "in/around",
+        "on/against",
+        "along/on",
+        "in/through",
+        "near/against",
+        "into/inside",
+        "on/along",
+        "on/across",
+        "through/along",
+    ]
 ]
 ACTIVE = re.compile(
     r"^((?:An?|The|Two|Three|Some) (?:[a-z-]+ ){0,2}[a-z]+) (?:is|are) ([a-z]+ing) ((?:an?|the|his|her|their|some|two|three) (?:[a-z-]+ ){0,2}?[a-z]+)"
@@ -19,12 +62,77 @@ ACTIVE = re.compile(
 )
 NO_PASSIVE = {"be", "have", "become", "sit", "stand", "walk", "run", "lie", "look", "talk", "stay", "swim", "come", "go"}
 PARTICIPLES: dict[str, str] = dict(
-        pair.split("/")
-        for pair in ["cut/cut", "hold/held", "throw/thrown", "ride/ridden", "eat/eaten", "take/taken", "make/made", "catch/caught", "hit/hit", "put/put", "drive/driven", "fly/flown", "draw/drawn", "read/read", "feed/fed", "break/broken", "build/built", "drink/drunk", "wear/worn", "write/written", "sing/sung", "give/given", "shoot/shot", "fight/fought", "lead/led", "sell/sold", "buy/bought", "blow/blown", "spread/spread", "set/set", "sweep/swept", "teach/taught", "tear/torn", "bring/brought", "beat/beaten", "bite/bitten", "choose/chosen", "dig/dug", "do/done", "find/found", "get/got", "grind/ground", "hang/hung", "keep/kept", "lay/laid", "leave/left", "lose/lost", "meet/met", "pay/paid", "see/seen", "sew/sewn", "shake/shaken", "show/shown", "spin/spun", "steal/stolen", "stick/stuck", "strike/struck", "swing/swung", "tell/told", "win/won", "wind/wound"]
-    )
+    pair.split("/")
+    for pair in [
+        "cut/cut",
+        "hold/held",
+        "throw/thrown",
+        "ride/ridden",
+        "eat/eaten",
+        "take/taken",
+        "make/made",
+        "catch/caught",
+        "hit/hit",
+        "put/put",
+        "drive/driven",
+        "fly/flown",
+        "draw/drawn",
+        "read/read",
+        "feed/fed",
+        "break/broken",
+        "build/built",
+        "drink/drunk",
+        "wear/worn",
+        "write/written",
+        "sing/sung",
+        "give/given",
+        "shoot/shot",
+        "fight/fought",
+        "lead/led",
+        "sell/sold",
+        "buy/bought",
+        "blow/blown",
+        "spread/spread",
+        "set/set",
+        "sweep/swept",
+        "teach/taught",
+        "tear/torn",
+        "bring/brought",
+        "beat/beaten",
+        "bite/bitten",
+        "choose/chosen",
+        "dig/dug",
+        "do/done",
+        "find/found",
+        "get/got",
+        "grind/ground",
+        "hang/hung",
+        "keep/kept",
+        "lay/laid",
+        "leave/left",
+        "lose/lost",
+        "meet/met",
+        "pay/paid",
+        "see/seen",
+        "sew/sewn",
+        "shake/shaken",
+        "show/shown",
+        "spin/spun",
+        "steal/stolen",
+        "stick/stuck",
+        "strike/struck",
+        "swing/swung",
+        "tell/told",
+        "win/won",
+        "wind/wound",
+    ]
+)
 NUMBERS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 AND = re.compile(r"^((?:an?|the) [\w ]{2,20}?) and ((?:an?|the) [\w ]{2,20}?) (are|is|[a-z]+ing)\b", re.I)
-PP_END = re.compile(r"^(.{12,}?) ((?:in|on|at|near|beside|next to|in front of|by|under|behind|inside|along) (?:the|an?|his|her|their|some|two) (?:[\w-]+ ?){1,3})\.?$", re.I)
+PP_END = re.compile(
+    r"^(.{12,}?) ((?:in|on|at|near|beside|next to|in front of|by|under|behind|inside|along) (?:the|an?|his|her|their|some|two) (?:[\w-]+ ?){1,3})\.?$",
+    re.I,
+)
 BE_ING = re.compile(r"\b(is|are) (\w+ing)\b")
 DET_NP = re.compile(r"\b(an?|the|his|her|their|two|three|another|some) ((?:[a-z-]+ ){0,2}?)([a-z-]+)\b")
 EDIT_SYNONYMS = (
@@ -61,8 +169,57 @@ WIDE = {
     "instrument": ["guitar", "piano", "violin", "flute"],
 }  # fmt: skip
 WIDER = {word: up for up, words in WIDE.items() for word in words}
-ADDED = ["red", "blue", "green", "old", "young", "small", "large", "wooden", "metal", "happy", "sad", "striped", "muddy", "tall", "white", "black", "yellow", "broken", "wet", "dirty", "smiling", "bearded", "empty", "purple", "shiny", "sleepy", "two-story", "leather", "plastic"]
-THINGS = ["a dog", "a cat", "a bicycle", "an umbrella", "a hat", "a red ball", "a ladder", "a guitar", "a child", "a bird", "a suitcase", "a phone", "a backpack", "a bucket", "a flag", "a balloon", "a camera", "a horse"]
+ADDED = [
+    "red",
+    "blue",
+    "green",
+    "old",
+    "young",
+    "small",
+    "large",
+    "wooden",
+    "metal",
+    "happy",
+    "sad",
+    "striped",
+    "muddy",
+    "tall",
+    "white",
+    "black",
+    "yellow",
+    "broken",
+    "wet",
+    "dirty",
+    "smiling",
+    "bearded",
+    "empty",
+    "purple",
+    "shiny",
+    "sleepy",
+    "two-story",
+    "leather",
+    "plastic",
+]
+THINGS = [
+    "a dog",
+    "a cat",
+    "a bicycle",
+    "an umbrella",
+    "a hat",
+    "a red ball",
+    "a ladder",
+    "a guitar",
+    "a child",
+    "a bird",
+    "a suitcase",
+    "a phone",
+    "a backpack",
+    "a bucket",
+    "a flag",
+    "a balloon",
+    "a camera",
+    "a horse",
+]
 
 
 def lower_first(text: str) -> str:
