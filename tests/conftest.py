@@ -10,6 +10,8 @@ import pytest
 
 from tests.live import Live
 
+pytest_plugins = ["tests.databases"]
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:

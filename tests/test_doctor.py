@@ -16,8 +16,6 @@ from gateway.cli import main
 from generator.withdrawal import forsaken, orphans, set_free, unwanted
 from tests.stage import Stage, draft, new_job, set_stage, take
 
-pytest_plugins = ["tests.databases"]
-
 
 @pytest.fixture
 def stage(database: Database, tmp_path: Path) -> Stage:

@@ -14,8 +14,6 @@ from generator.queue import Queue, Submitted
 from generator.queue_times import read_waiting
 from tests.stage import SERVED, Stage, new_job, set_stage, take
 
-pytest_plugins = ["tests.databases"]
-
 
 @pytest.fixture
 def stage(database: Database, tmp_path: Path) -> Stage:

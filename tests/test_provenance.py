@@ -18,8 +18,6 @@ from cache.storage.shelf import Shelf
 from cache.storage.tables import clip_objects, clips
 from tests.stage import draft, take
 
-pytest_plugins = ["tests.databases"]
-
 OBJECT = StoredObject("video", "clips/clip_" + "0" * 32 + "/" + "0" * 64 + ".mp4", "0" * 64, 10, "video/mp4")
 
 

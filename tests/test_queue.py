@@ -18,8 +18,6 @@ from generator.renderer import Progress
 from generator.withdrawal import adopt, adopt_clip, orphans, withdraw
 from tests.stage import SERVED, Stage, draft, made, new_job, seeded, set_stage, take
 
-pytest_plugins = ["tests.databases"]
-
 REVISION = SERVED.revision
 BACKGROUND = Priority.BACKGROUND
 

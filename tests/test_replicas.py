@@ -24,7 +24,6 @@ from tests.servers.postgres import Postgres
 from tests.servers.swift import NoSwift, Swift
 from tests.stage import SERVED, Stage, draft, set_stage, take
 
-pytest_plugins = ["tests.databases"]
 DIMENSION = 16
 
 

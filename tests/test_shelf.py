@@ -17,8 +17,6 @@ from cache.storage.tables import clips
 from cache.variant import Variant
 from tests.stage import Stage, draft, seeded, set_stage, take
 
-pytest_plugins = ["tests.databases"]
-
 VECTOR = b"\x00\x3c" * 4
 
 

@@ -23,8 +23,6 @@ from generator.renderer import Order, Progress
 from generator.worker import Worker
 from tests.stage import RECIPE, SERVED, PredictableRenderer, Stage, frames_of, seeded, set_stage, take
 
-pytest_plugins = ["tests.databases"]
-
 
 @pytest.fixture
 def stage(database: Database, tmp_path: Path) -> Stage:

@@ -8,6 +8,10 @@ def table(rows: dict[str, str]) -> dict[str, str]:
     return {word.replace("_", " "): value for value, words in rows.items() for word in words.split()}
 
 
+def listed(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
 COLOURS = table(
     {
         "red": "red crimson scarlet ruby reddish",
@@ -84,51 +88,26 @@ NUMBERS = {
     "hundred": "100", "dozen": "12", "twins": "2", "trio": "3", "triplets": "3",
 }  # fmt: skip
 # A pair of these is one thing.
-WORN_IN_PAIRS = frozenset(
-    [
-        "shoe",
-        "glass",
-        "glasses",
-        "sunglass",
-        "boot",
-        "glove",
-        "sock",
-        "jean",
-        "pant",
-        "trouser",
-        "short",
-        "scissor",
-        "plier",
-        "headphone",
-        "goggle",
-        "binocular",
-        "slipper",
-        "sneaker",
-        "ski",
-        "skate",
-        "earring",
-        "chopstick",
-        "legging",
-        "stocking",
-        "sandal",
-        "heel",
-        "tweezer",
-    ]
+WORN_IN_PAIRS = listed(
+    """
+    shoe glass glasses sunglass boot glove sock jean pant trouser short scissor plier headphone goggle binocular slipper
+    sneaker ski skate earring chopstick legging stocking sandal heel tweezer
+    """
 )
 
 # word -> (gender, age); "" leaves it open.
 ACTORS: dict[str, tuple[str, str]] = {
-    **dict.fromkeys(["man", "men", "guy", "guys", "gentleman", "gentlemen", "male", "males", "dude"], ("male", "adult")),
-    **dict.fromkeys(["woman", "women", "lady", "ladies", "gal"], ("female", "adult")),
-    **dict.fromkeys(["female", "females"], ("female", "")),
-    **dict.fromkeys(["boy", "boys", "schoolboy"], ("male", "child")),
-    **dict.fromkeys(["girl", "girls", "schoolgirl"], ("female", "child")),
-    **dict.fromkeys(["child", "children", "kid", "kids", "toddler", "toddlers"], ("", "child")),
-    **dict.fromkeys(["baby", "babies", "infant", "infants", "newborn"], ("", "baby")),
-    **dict.fromkeys(["teenager", "teenagers", "teen", "teens"], ("", "teenager")),
-    **dict.fromkeys(["grandfather", "grandpa", "king", "prince", "father", "dad", "husband", "brother", "son", "waiter", "actor", "groom"], ("male", "")),
-    **dict.fromkeys(["grandmother", "grandma", "queen", "princess", "mother", "mom", "mum", "wife", "sister", "daughter", "waitress", "actress", "bride"], ("female", "")),
-    **dict.fromkeys(["grown-up", "grown-ups"], ("", "adult")),
+    **dict.fromkeys(listed("man men guy guys gentleman gentlemen male males dude"), ("male", "adult")),
+    **dict.fromkeys(listed("woman women lady ladies gal"), ("female", "adult")),
+    **dict.fromkeys(listed("female females"), ("female", "")),
+    **dict.fromkeys(listed("boy boys schoolboy"), ("male", "child")),
+    **dict.fromkeys(listed("girl girls schoolgirl"), ("female", "child")),
+    **dict.fromkeys(listed("child children kid kids toddler toddlers"), ("", "child")),
+    **dict.fromkeys(listed("baby babies infant infants newborn"), ("", "baby")),
+    **dict.fromkeys(listed("teenager teenagers teen teens"), ("", "teenager")),
+    **dict.fromkeys(listed("grandfather grandpa king prince father dad husband brother son waiter actor groom"), ("male", "")),
+    **dict.fromkeys(listed("grandmother grandma queen princess mother mom mum wife sister daughter waitress actress bride"), ("female", "")),
+    **dict.fromkeys(listed("grown-up grown-ups"), ("", "adult")),
 }  # fmt: skip
 
 TIMES = table(
@@ -180,23 +159,10 @@ STYLES = table(
     }
 )
 # A prompt that names none of these expects camera footage; a clip in one of them would surprise.
-DRAWN = frozenset(
-    [
-        "anime",
-        "cartoon",
-        "clay",
-        "pixel",
-        "watercolor",
-        "oil",
-        "ink",
-        "ukiyo-e",
-        "sketch",
-        "paper",
-        "monochrome",
-        "sepia",
-        "low_poly",
-        "lego",
-    ]
+DRAWN = listed(
+    """
+    anime cartoon clay pixel watercolor oil ink ukiyo-e sketch paper monochrome sepia low_poly lego
+    """
 )
 
 CAMERA: dict[str, list[tuple[str, str]]] = {
@@ -291,179 +257,31 @@ OPPOSITES: dict[str, tuple[str, str]] = {
     "alive": ("alive", "dead"),
 }  # fmt: skip
 
-NEGATIONS = frozenset(
-    [
-        "no",
-        "not",
-        "without",
-        "never",
-        "nobody",
-        "none",
-        "nothing",
-        "neither",
-        "nor",
-        "cannot",
-        "can't",
-        "isn't",
-        "aren't",
-        "doesn't",
-        "don't",
-        "didn't",
-        "won't",
-        "wasn't",
-        "weren't",
-    ]
+NEGATIONS = listed(
+    """
+    no not without never nobody none nothing neither nor cannot can't isn't aren't doesn't don't didn't won't wasn't
+    weren't
+    """
 )
-THINGS_IN_ING = frozenset(
-    [
-        "building",
-        "painting",
-        "ceiling",
-        "ring",
-        "string",
-        "king",
-        "wing",
-        "swing",
-        "clothing",
-        "railing",
-        "morning",
-        "evening",
-        "earring",
-        "wedding",
-        "thing",
-        "drawing",
-        "lightning",
-        "sling",
-        "pudding",
-        "awning",
-        "stocking",
-        "sibling",
-        "duckling",
-        "being",
-        "spring",
-        "icing",
-        "dressing",
-        "parking",
-        "topping",
-        "crossing",
-        "landing",
-        "sing",
-    ]
+THINGS_IN_ING = listed(
+    """
+    building painting ceiling ring string king wing swing clothing railing morning evening earring wedding thing drawing
+    lightning sling pudding awning stocking sibling duckling being spring icing dressing parking topping crossing landing
+    sing
+    """
 )
-SYMMETRIC = frozenset(["and", "with", "beside", "next", "near", "by", "alongside", "or", "&", "between"])
-ADJECTIVES = frozenset(
-    [
-        "little",
-        "small",
-        "big",
-        "large",
-        "huge",
-        "tiny",
-        "young",
-        "old",
-        "new",
-        "long",
-        "short",
-        "tall",
-        "wet",
-        "dry",
-        "cute",
-        "beautiful",
-        "pretty",
-        "handsome",
-        "happy",
-        "sad",
-        "fluffy",
-        "furry",
-        "hairy",
-        "bald",
-        "shiny",
-        "bright",
-        "dark",
-        "light",
-        "lovely",
-        "single",
-        "lone",
-        "lonely",
-        "several",
-        "many",
-        "few",
-        "same",
-        "different",
-        "other",
-        "various",
-        "adorable",
-        "playful",
-        "sleepy",
-        "hungry",
-        "busy",
-        "empty",
-        "full",
-        "open",
-        "closed",
-        "wild",
-        "modern",
-        "ancient",
-        "vintage",
-        "elegant",
-        "majestic",
-        "fresh",
-        "hot",
-        "cold",
-        "warm",
-        "cool",
-        "heavy",
-        "soft",
-        "hard",
-        "thick",
-        "thin",
-        "fat",
-        "skinny",
-        "loud",
-        "quiet",
-        "clean",
-        "dirty",
-        "older",
-        "younger",
-        "middle-aged",
-        "elderly",
-        "smiling",
-        "giant",
-        "mini",
-        "massive",
-        "round",
-        "square",
-        "striped",
-        "plaid",
-        "spotted",
-        "wooden",
-        "metal",
-        "plastic",
-        "glass",
-        "stone",
-        "leather",
-        "steaming",
-        "sunny",
-        "snowy",
-        "rainy",
-        "foggy",
-        "narrow",
-        "wide",
-        "deep",
-        "shallow",
-        "steep",
-        "quick",
-        "slow",
-        "fast",
-        "strong",
-        "weak",
-        "rusty",
-        "worn",
-        "broken",
-        "sleek",
-        "fancy",
-        "plain",
-        "pale",
-        "exactly",
-    ]
+SYMMETRIC = listed(
+    """
+    and with beside next near by alongside or & between
+    """
+)
+ADJECTIVES = listed(
+    """
+    little small big large huge tiny young old new long short tall wet dry cute beautiful pretty handsome happy sad fluffy
+    furry hairy bald shiny bright dark light lovely single lone lonely several many few same different other various
+    adorable playful sleepy hungry busy empty full open closed wild modern ancient vintage elegant majestic fresh hot cold
+    warm cool heavy soft hard thick thin fat skinny loud quiet clean dirty older younger middle-aged elderly smiling giant
+    mini massive round square striped plaid spotted wooden metal plastic glass stone leather steaming sunny snowy rainy
+    foggy narrow wide deep shallow steep quick slow fast strong weak rusty worn broken sleek fancy plain pale exactly
+    """
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cache.matching.batching import Batches
@@ -20,10 +21,11 @@ class Verifier:
     def __init__(self, model: OnnxModel, version: str) -> None:
         self._model = model
         self.version = version
+        self._readers = ThreadPoolExecutor(2, "verifier-reads")
         self._batches: Batches[tuple[str, str], Entailment] = Batches(self._scores, name="verifier")
 
     @classmethod
-    def load(cls, source: str = str(SHIPPED), cache_dir: Path = Path(".reprise/models"), threads: int = 2) -> Verifier:
+    def load(cls, source: str = str(SHIPPED), cache_dir: Path = Path(".reprise/models"), threads: int = 1) -> Verifier:
         """Heavy: call it in a thread. `source` is the shipped folder, a cross-encoder folder or a hub id."""
         folder = exported_verifier(source, cache_dir)
         facts = json.loads((folder / "export.json").read_text())
@@ -45,11 +47,13 @@ class Verifier:
 
     def close(self) -> None:
         self._batches.close()
+        self._readers.shutdown()
 
     def _scores(self, pairs: list[tuple[str, str]]) -> list[Entailment]:
         # One run per pair: int8 activations are scaled over a whole run, so in company a pair would get other digits
         # than alone, and a prompt could flip between hit and miss with the traffic.
-        rows = [self._model.run([pair])[0] for pair in pairs]
+        # Two runs at a time, a core each.
+        rows = list(self._readers.map(lambda pair: self._model.run([pair])[0], pairs))
         # A cross-encoder with three labels (contradiction, entailment, neutral) is read by its middle one against the rest.
         return [Entailment(float(row[0] if len(row) == 1 else row[1] - max(row[0], row[2]))) for row in rows]
 
