@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from cache.canonical import digest
 from cache.errors import Invalid
@@ -77,3 +77,7 @@ class Prompt:
     @cached_property
     def digest(self) -> str:
         return digest({"prompt": self.normal})
+
+
+# Popular prompts come again and again: one Prompt for the same words works out their normal form once.
+parsed = lru_cache(maxsize=4096)(Prompt.parse)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cache.clip import Clip
 from cache.errors import DiskFull, IdempotencyReused, NotCached, Unavailable
@@ -23,6 +24,10 @@ from gateway.claims import Claims, Rows, answered_with
 from gateway.submission import Submission, Wish
 
 _ROUNDS = 3  # a clip may go out of service between the look and the commit: then we look again
+
+
+# One Film for the same ask, so that the keys of popular ones are computed once.
+_film = lru_cache(maxsize=4096)(Film)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Answer(Claims):
 
     async def create(self, ask: VideoAsk) -> Answered:
         started = time.time()
-        film = Film(tenant_scope(ask.caller.tenant), ask.prompt, ask.recipe)
+        film = _film(tenant_scope(ask.caller.tenant), ask.prompt, ask.recipe)
         if ask.idempotency_key is not None and (before := await self._before(ask)) is not None:
             return before
         for _ in range(_ROUNDS):

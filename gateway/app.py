@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import lru_cache, partial
 
 import structlog
 from litestar import Litestar
@@ -185,10 +185,14 @@ def notes(model: ServedModel, prompt: Prompt) -> tuple[str, ...]:
     """A plain warning where the model is known not to know what the prompt speaks of."""
     if model.row != DEMO:
         return ()
-    strange = strange_words(prompt.text)
+    strange = _strange(prompt.text)
     if not strange:
         return ()
     return (f"{model.name} only knows {DEMO.world}; it was not trained on: {', '.join(strange[:8])}",)
+
+
+# Popular prompts come again and again; what is worked out of their words alone is kept for a while.
+_strange = lru_cache(maxsize=4096)(strange_words)
 
 
 async def answering(database: Database) -> None:

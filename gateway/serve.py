@@ -88,6 +88,7 @@ def run(settings: Settings) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # who a client is comes from its key, and open mode is for this machine
             timeout_keep_alive=75,
             timeout_graceful_shutdown=20,
             h11_max_incomplete_event_size=64 * 1024,

@@ -16,7 +16,7 @@ from msgspec import Meta, Struct
 from cache.canonical import digest
 from cache.catalog import MOST_STEPS, Ask, ServedModel
 from cache.errors import Invalid, NotSupported
-from cache.prompt import LONGEST_NEGATIVE, Prompt, check_text
+from cache.prompt import LONGEST_NEGATIVE, check_text, parsed
 from cache.variant import LARGEST_SEED
 from gateway.access import Caller
 from gateway.ask import Answered, VideoAsk
@@ -175,7 +175,7 @@ def _required(kind: type[Struct]) -> set[str]:
 def video_ask(fields: Fields | Form, headers: Mapping[bytes, bytes], caller: Caller, models: Models, wait_limit: float) -> VideoAsk:
     """Everything that can be wrong with the client's words and settings is found here, before anything is looked up."""
     body = read_body(VideoBody, fields)
-    prompt = Prompt.parse(body.prompt)
+    prompt = parsed(body.prompt)
     if body.negative_prompt is not None:
         check_text(body.negative_prompt, "negative_prompt", LONGEST_NEGATIVE)
     for tag in body.tags or ():

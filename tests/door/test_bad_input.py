@@ -118,7 +118,7 @@ def test_multipart_says_the_same(untouched: Live) -> None:
     refused(httpx.post(f"{untouched.url}/v1/videos", files=[(f"field{number}", (None, "x")) for number in range(500)]), 400, "field0")
 
 
-@pytest.mark.parametrize("path", ["video_" + "0" * 32, "nonsense", "..", "video_" + "0" * 31 + "%00", "clip_" + "0" * 32])
+@pytest.mark.parametrize("path", ["video_" + "0" * 32, "nonsense", "video_%2e%2e", "video_" + "0" * 31 + "%00", "clip_" + "0" * 32])
 def test_an_unknown_id_is_404_everywhere(untouched: Live, path: str) -> None:
     base = f"{untouched.url}/v1/videos/{path}"
     refused(httpx.get(base), 404, "video_id")
