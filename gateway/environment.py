@@ -11,19 +11,24 @@ from pydantic import ValidationError
 
 from cache.errors import RepriseError
 from cache.settings import PREFIX, Settings
+from gateway.logs import start_logging
 
 
 def read_settings() -> Settings:
-    """The environment's settings; a wrong or unknown one ends the command with a line that names it."""
+    """The environment's settings; a wrong or unknown one ends the command with a line that names it. From here on log
+    lines go to stderr: what a command prints is for whoever reads its output.
+    """
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     unknown = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     if unknown:
         raise click.ClickException(f"no such setting: {', '.join(unknown)}")
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         wrong = [f"{PREFIX}{'.'.join(str(part) for part in one['loc']).upper()}: {one['msg']}" for one in error.errors()]
         raise click.ClickException("\n".join(wrong)) from None
+    start_logging(settings)
+    return settings
 
 
 @contextmanager

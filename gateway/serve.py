@@ -18,7 +18,6 @@ from cache.storage.database import Database
 from gateway.access import is_local
 from gateway.app import create_app
 from gateway.gate import Gate, decide
-from gateway.logs import start_logging
 from gateway.patience import patient
 from migrations.upgrade import migrate
 
@@ -74,7 +73,6 @@ async def check_keys(settings: Settings) -> None:
 
 
 def run(settings: Settings) -> None:
-    start_logging(settings)
     with only_instance(settings):
         if not is_local(settings.host):
             asyncio.run(check_keys(settings))

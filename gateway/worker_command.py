@@ -14,7 +14,6 @@ from cache.storage.announcements import Announcements
 from cache.storage.database import Database
 from cache.storage.objects import open_store
 from gateway.announced import tell
-from gateway.logs import start_logging
 from gateway.provenance import open_shelf
 from gateway.rendering import build_renderer
 from generator.dispatch import open_dispatch
@@ -33,7 +32,6 @@ def run(settings: Settings) -> None:
         raise Unavailable("an embedded instance renders in its own process; workers need REPRISE_DATABASE_URL=postgresql+psycopg://…")
     if settings.renderer == "none":
         raise Unavailable("REPRISE_RENDERER=none is for gateways; this process is there to render")
-    start_logging(settings)
     asyncio.run(_work(settings))
 
 
