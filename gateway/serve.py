@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,4 +92,7 @@ def run(settings: Settings) -> None:
             timeout_graceful_shutdown=20,
             h11_max_incomplete_event_size=64 * 1024,
         )
+        # A request makes a few hundred objects that die with it, beside the model's million that never do. Looking for
+        # cycles after every 700 took a sixth of an exact hit's time (two servers in turns: 2,109 and 2,409 hits/s).
+        gc.set_threshold(20_000, 50, 100)
         Server(config, app.state["gate"]).run()
