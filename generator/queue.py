@@ -141,10 +141,6 @@ class Queue:
             row = (await connection.execute(ALL_JOBS.where(jobs.c.id == job_id))).one_or_none()
         return None if row is None else job_of(row)
 
-    async def find_open(self, connection: AsyncConnection, variant_key: str) -> Job | None:
-        row = (await connection.execute(ALL_JOBS.where(jobs.c.variant_key == variant_key, jobs.c.joinable, OPEN_STATES))).one_or_none()
-        return None if row is None else job_of(row)
-
     async def open_of_film(self, connection: AsyncConnection, film_key: str) -> list[Job]:
         """Open jobs of all its takes, highest first, then those of pinned seeds."""
         query = ALL_JOBS.where(jobs.c.film_key == film_key, jobs.c.joinable, OPEN_STATES)

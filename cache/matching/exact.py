@@ -46,9 +46,6 @@ class ExactMemory:
         self._clips.clear()
         self._keys.clear()
 
-    def forget_key(self, key: str) -> None:
-        self._drop(key)
-
     def _drop(self, key: str) -> None:
         clip = self._clips.pop(key, None)
         if clip is not None:
