@@ -23,7 +23,7 @@ test: .venv/tested ## set up and run every test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not browser"
+	$(BIN)/pytest -m "not browser" -n 2 --dist loadscope
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser; fi
 
 test-browser: .venv/tested ## run the tests that need a browser (Debian: apt-get install chromium)

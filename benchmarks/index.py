@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.ids import new_id
-from cache.matching.index import Index, Placed
-from cache.matching.shard import Vectors
-from cache.matching.snapshot import Manifest, Origin, load, save
+from cache.matching.vectors.index import Index, Placed
+from cache.matching.vectors.shard import Vectors
+from cache.matching.vectors.snapshot import Manifest, Origin, load, save
 from cache.variant import Partition
 
 K = 10

@@ -23,9 +23,9 @@ from benchmarks.matching_plots import curves
 from benchmarks.matching_replay import Arrival, arrivals, replay_all
 from benchmarks.matching_rows import HARD, Asked, calibration_error, measured_rows, wilson
 from benchmarks.matching_speed import speed
-from cache.matching.encoders import Encoders
+from cache.matching.encoding.encoders import Encoders
+from cache.matching.encoding.loading import load_encoders
 from cache.matching.judge import before_verifier, judge
-from cache.matching.loading import load_encoders
 from cache.settings import Settings
 
 MAX_WRONG = 0.02

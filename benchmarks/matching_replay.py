@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.matching_gptcache import open_gptcache
 from benchmarks.matching_rows import wilson
-from cache.matching.encoders import Encoders
+from cache.matching.encoding.encoders import Encoders
 from cache.matching.judge import Served, before_verifier, judge
 from cache.matching.training.sources import division, rows
 

@@ -8,9 +8,9 @@ import time
 
 import numpy as np
 
-from cache.matching.encoders import Encoders
-from cache.matching.index import Index, Placed
+from cache.matching.encoding.encoders import Encoders
 from cache.matching.judge import before_verifier, judge
+from cache.matching.vectors.index import Index, Placed
 from cache.variant import Partition
 
 CLIPS = 100_000

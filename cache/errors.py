@@ -30,7 +30,7 @@ RepriseError
     ├── RenderStopped       told to stop: cancelled, or the lease was lost
     └── OutOfMemory
 
-Errors carry fields. `gateway/problems.py` maps each to an HTTP status, once.
+Errors carry fields. `gateway/http/problems.py` maps each to an HTTP status, once.
 """
 
 from __future__ import annotations

@@ -16,8 +16,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from cache.errors import Forbidden, RateLimited, Unauthenticated, Unavailable
 from cache.storage.accounts import Accounts, Key, Role, sha256_of
+from gateway.http.reply import headers_of
 from gateway.limits import Limits
-from gateway.reply import headers_of
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 

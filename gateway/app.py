@@ -13,12 +13,12 @@ from litestar.datastructures import State
 
 from cache.catalog import DEMO, ServedModel
 from cache.errors import StillLoading, Unavailable
-from cache.matching import loading
-from cache.matching.encoders import Loading
+from cache.matching.encoding import loading
+from cache.matching.encoding.encoders import Loading
 from cache.matching.exact import ExactMemory
-from cache.matching.index import Index
 from cache.matching.lookup import Lookup
 from cache.matching.shared_tier import SharedTier
+from cache.matching.vectors.index import Index
 from cache.prompt import Prompt
 from cache.settings import Settings
 from cache.storage.announcements import Announcements
@@ -37,14 +37,14 @@ from gateway.byte_cache import ByteCache
 from gateway.claims import Rows
 from gateway.gate import Gate, open_gate
 from gateway.health import Health, Part
+from gateway.http.problems import HANDLERS
+from gateway.http.reply import add_request_id
 from gateway.media import Media
 from gateway.models import Models
 from gateway.playground.playground import Playground
-from gateway.problems import HANDLERS
 from gateway.provenance import open_shelf, sign_first
 from gateway.rendering import build_renderer
 from gateway.replica import Replica
-from gateway.reply import add_request_id
 from gateway.shared import Shared
 from gateway.submission import Submission
 from gateway.upkeep import Upkeep

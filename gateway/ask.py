@@ -10,7 +10,7 @@ from cache.prompt import Prompt
 from cache.recipe import Recipe
 from cache.request import Request
 from gateway.access import Caller
-from gateway.directives import Directives
+from gateway.http.directives import Directives
 from generator.job import Job, Priority
 
 Order = Literal["asc", "desc"]

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from cache.settings import PREFIX, Settings
+from gateway.commands.keys import keys
 from gateway.environment import facts_told, read_settings
-from gateway.key_commands import keys
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -25,7 +25,7 @@ main.add_command(keys)
 @main.command()
 def serve() -> None:
     """Serve the HTTP API, and render in this process unless REPRISE_RENDERER says otherwise."""
-    from gateway.serve import run  # noqa: PLC0415  # other commands need no web server
+    from gateway.commands.serve import run  # noqa: PLC0415  # other commands need no web server
 
     with facts_told():
         run(read_settings())
@@ -34,7 +34,7 @@ def serve() -> None:
 @main.command()
 def worker() -> None:
     """Render only, for gateways elsewhere: needs a PostgreSQL database and a store that all share."""
-    from gateway.worker_command import run  # noqa: PLC0415  # other commands render nothing
+    from gateway.commands.worker import run  # noqa: PLC0415  # other commands render nothing
 
     with facts_told():
         run(read_settings())
@@ -47,7 +47,7 @@ def worker() -> None:
 @click.option("--resign", is_flag=True, help="Only sign every clip anew, with the newest of the keys: after one was lost or replaced.")
 def doctor(repair: bool, older_than: float | None, no_digests: bool, resign: bool) -> None:
     """Hold rows, objects, jobs and the index against each other. Exit code 1: something is wrong."""
-    from gateway.doctor_command import examine, sign_anew  # noqa: PLC0415  # loads the index
+    from gateway.commands.doctor import examine, sign_anew  # noqa: PLC0415  # loads the index
 
     with facts_told():
         if resign:
@@ -63,7 +63,7 @@ def doctor(repair: bool, older_than: float | None, no_digests: bool, resign: boo
 )
 def move(target: tuple[str, str]) -> None:
     """Take this cache along to another database and store; the old ones stay as they are."""
-    from gateway.move_command import run  # noqa: PLC0415  # loads both kinds of stores
+    from gateway.commands.move import run  # noqa: PLC0415  # loads both kinds of stores
 
     with facts_told():
         moved = asyncio.run(run(read_settings(), *target))
@@ -97,7 +97,7 @@ def migrate() -> None:
 @main.command()
 def prepare() -> None:
     """Export the encoder once, so that the first start need not."""
-    from cache.matching.exported import DEFAULT_EMBEDDER, exported_embedder  # noqa: PLC0415
+    from cache.matching.encoding.exported import DEFAULT_EMBEDDER, exported_embedder  # noqa: PLC0415
 
     settings = read_settings()
     folder = exported_embedder(settings.embedder or DEFAULT_EMBEDDER, settings.encoders)

@@ -13,8 +13,8 @@ from litestar.types import Method
 
 from cache.errors import RepriseError
 from gateway.access import PUBLIC
-from gateway.reply import Reply
-from gateway.wire import encode
+from gateway.http.reply import Reply
+from gateway.http.wire import encode
 
 PATIENCE = 2.0  # seconds that one part has to say how it is
 

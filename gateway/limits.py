@@ -11,7 +11,7 @@ from math import ceil
 
 from cache.errors import RateLimited
 from cache.storage.accounts import Key, Rate
-from gateway.reply import Header
+from gateway.http.reply import Header
 
 _MOST = 10_000  # keys that are counted at a time
 

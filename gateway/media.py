@@ -19,10 +19,10 @@ from cache.ids import is_id
 from cache.storage.objects import CHUNK, Objects
 from gateway.access import Caller, caller_of
 from gateway.ask import Answer
-from gateway.body import query
 from gateway.byte_cache import ByteCache, Served
-from gateway.conditions import Part, Unchanged, Whole, decide, http_date
-from gateway.reply import Header, headers_of
+from gateway.http.body import query
+from gateway.http.conditions import Part, Unchanged, Whole, decide, http_date
+from gateway.http.reply import Header, headers_of
 
 # The latent is kept for later renders and is no client's business.
 VARIANTS: tuple[ObjectKind, ...] = ("video", "thumbnail", "spritesheet")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import structlog
 
-from cache.matching.delivery import Remote
-from cache.matching.encoders import Loading
+from cache.matching.encoding.encoders import Loading
 from cache.matching.exact import ExactMemory
-from cache.matching.generations import Generations
-from cache.matching.index import Index
-from cache.matching.projection import Projection, RowLog
+from cache.matching.vectors.delivery import Remote
+from cache.matching.vectors.generations import Generations
+from cache.matching.vectors.index import Index
+from cache.matching.vectors.projection import Projection, RowLog
 from cache.storage.changes import ClipChange
 from cache.storage.database import Database
 from cache.storage.news import News

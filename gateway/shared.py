@@ -10,8 +10,8 @@ from litestar.params import FromPath
 
 from cache.storage.pool import Pool, Standing
 from gateway.access import admin_of
-from gateway.reply import Reply
-from gateway.wire import encode
+from gateway.http.reply import Reply
+from gateway.http.wire import encode
 
 _MOST = 100
 

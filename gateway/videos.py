@@ -13,12 +13,11 @@ from cache.errors import Invalid, NotFound
 from cache.ids import is_id
 from gateway.access import caller_of
 from gateway.ask import Answer, Answered, Order
-from gateway.body import query, read_fields
 from gateway.byte_cache import ByteCache
-from gateway.headers import found_headers, poll_headers
-from gateway.models import Models
-from gateway.reply import Header, Reply, headers_of
-from gateway.wire import (
+from gateway.http.body import query, read_fields
+from gateway.http.headers import found_headers, poll_headers
+from gateway.http.reply import Header, Reply, headers_of
+from gateway.http.wire import (
     FeedbackBody,
     check_feedback_field,
     check_video_field,
@@ -29,6 +28,7 @@ from gateway.wire import (
     video_object,
     video_page,
 )
+from gateway.models import Models
 
 LARGEST_PAGE = 100
 USUAL_PAGE = 20

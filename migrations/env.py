@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy.schema import SchemaItem
 
-from cache.storage.tables import metadata
+from cache.storage.tables_for_operators import metadata
 
 
 def ours(_object: SchemaItem, name: str | None, _kind: str, _reflected: bool, _compare_to: SchemaItem | None) -> bool:

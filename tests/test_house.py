@@ -18,13 +18,13 @@ ROOT = Path(__file__).parent.parent
 LAYERS = ("gateway", "generator", "cache")  # each may import itself and those to its right
 
 # Training and export scripts run at set-up or by hand; no run-time module may import them.
-SCRIPTS = ("generator/demo/", "cache/matching/export.py", "cache/matching/training/")
+SCRIPTS = ("generator/demo/", "cache/matching/encoding/export.py", "cache/matching/training/")
 LIGHT = tuple(f"generator/demo/{name}.py" for name in ("world", "words", "scenes", "__init__"))
 
 # Where each heavy library may be imported.
 DOORS: dict[str, tuple[str, ...]] = {
     "litestar": ("gateway/",),
-    "msgspec": ("gateway/wire.py", "cache/matching/snapshot.py"),
+    "msgspec": ("gateway/http/wire.py", "cache/matching/vectors/snapshot.py"),
     "jinja2": ("gateway/",),
     "click": ("gateway/",),
     "sqlalchemy": (
@@ -39,9 +39,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "alembic": ("migrations/",),
     "minio": ("cache/storage/objects.py", "cache/storage/s3.py"),
     "urllib3": ("cache/storage/objects.py", "cache/storage/s3.py"),
-    "faiss": ("cache/matching/graph.py",),
-    "onnxruntime": ("cache/matching/onnx_model.py",),
-    "tokenizers": ("cache/matching/onnx_model.py",),
+    "faiss": ("cache/matching/vectors/graph.py",),
+    "onnxruntime": ("cache/matching/encoding/onnx_model.py",),
+    "tokenizers": ("cache/matching/encoding/onnx_model.py",),
     "torch": ("generator/wan.py",),
     "diffusers": ("generator/wan.py",),
     "transformers": ("generator/wan.py",),
@@ -61,7 +61,7 @@ UNSUPPORTED_PATHS = {
     "/v1/videos/{id}/remix",
 }
 
-LONGER = {"cache/storage/tables.py": 400, "gateway/wire.py": 400}
+LONGER = {"cache/storage/tables.py": 400, "gateway/http/wire.py": 400}
 FORBIDDEN = set(
     re.findall(r"\w+", "manager handler helper util utils common service engine data info item process context wrapper strategy factory")
 )
@@ -125,9 +125,9 @@ def test_the_rule_finds_planted_faults(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr("tests.test_house.ROOT", tmp_path)
     (tmp_path / "cache").mkdir()
     planted = tmp_path / "cache" / "bad.py"
-    (tmp_path / "cache" / "matching").mkdir()
-    (tmp_path / "cache" / "matching" / "export.py").touch()
-    planted.write_text("import torch\nfrom gateway.app import create_app\nfrom cache.matching.export import main\n")
+    (tmp_path / "cache" / "matching" / "encoding").mkdir(parents=True)
+    (tmp_path / "cache" / "matching" / "encoding" / "export.py").touch()
+    planted.write_text("import torch\nfrom gateway.app import create_app\nfrom cache.matching.encoding.export import main\n")
     found = " ".join(faults("cache", planted))
     assert "past its door" in found
     assert "above it" in found

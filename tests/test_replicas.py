@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from cache.catalog import WAN_TI2V_5B, ServedModel
-from cache.matching.generations import Generations
-from cache.matching.index import Index
-from cache.matching.projection import Projection, RowLog
-from cache.matching.snapshot import Manifest, Unusable
+from cache.matching.vectors.generations import Generations
+from cache.matching.vectors.index import Index
+from cache.matching.vectors.projection import Projection, RowLog
+from cache.matching.vectors.snapshot import Manifest, Unusable
 from cache.storage.announcements import Announcements
 from cache.storage.database import Database
 from cache.storage.files import S3Files

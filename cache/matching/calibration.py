@@ -8,7 +8,7 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.matching.slots import read
+from cache.matching.rules.slots import read
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cache.matching.calibration import Calibration, Entailment
-from cache.matching.slots import difference, read
-from cache.matching.words import foreign
+from cache.matching.rules.slots import difference, read
+from cache.matching.rules.words import foreign
 
 __all__ = ["Calibration", "Entailment", "Judgement", "Refused", "Served", "before_verifier", "judge"]
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cache.errors import Invalid
 from cache.matching.calibration import Entailment
-from cache.matching.encoders import Encoders
+from cache.matching.encoding.encoders import Encoders
+from cache.matching.encoding.loading import load_encoders
 from cache.matching.judge import Refused, Served, before_verifier, judge
-from cache.matching.loading import load_encoders
 from cache.prompt import Prompt
 
 CHUNK = 128  # pairs that go through the models together

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from cache.clip import Clip
-from cache.matching.embedder import Embedding
-from cache.matching.encoders import Encoders, Loading
-from cache.matching.index import Index
+from cache.matching.encoding.embedder import Embedding
+from cache.matching.encoding.encoders import Encoders, Loading
 from cache.matching.judge import Refused, Served, before_verifier, judge
+from cache.matching.vectors.index import Index
 from cache.storage.database import Database
 from cache.storage.labels import Labels
 from cache.storage.shelf import Shelf

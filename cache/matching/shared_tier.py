@@ -7,9 +7,9 @@ import structlog
 from numpy.typing import NDArray
 
 from cache.clip import Clip
-from cache.matching.embedder import Embedding
-from cache.matching.index import Index
+from cache.matching.encoding.embedder import Embedding
 from cache.matching.lookup import Lookup
+from cache.matching.vectors.index import Index
 from cache.prompt import Prompt
 from cache.storage.changes import clip_of_pooled
 from cache.storage.pool import Pool

@@ -12,7 +12,7 @@ LINK_SECONDS = 300
 
 
 class S3Files:
-    """Named bytes; what cannot be reached is StoreAway. See cache.matching.delivery.Remote."""
+    """Named bytes; what cannot be reached is StoreAway. See cache.matching.vectors.delivery.Remote."""
 
     def __init__(self, objects: Objects) -> None:
         from cache.storage.s3 import S3Objects  # noqa: PLC0415  # a folder needs no S3 client in memory

@@ -15,10 +15,12 @@ from cache.clip import StoredObject
 from cache.errors import Conflict, ObjectCorrupt
 from cache.storage.database import Database
 from cache.storage.objects import Objects
-from cache.storage.tables import clip_objects, clips, counters, jobs, metadata, models
+from cache.storage.tables import clip_objects, clips, counters, jobs, models
+from cache.storage.tables_for_operators import memory_peaks, metadata, sessions, workers
 
 _PAGE = 500
-_STAYS = {counters.name, models.name}  # the sequence is carried over by its value; models are announced by workers
+# The sequence is carried over by its value; models are announced by workers, as they are themselves; people sign in anew.
+_STAYS = {counters.name, models.name, workers.name, memory_peaks.name, sessions.name}
 
 
 @dataclass

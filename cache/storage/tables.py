@@ -1,4 +1,4 @@
-"""The whole schema on one page. Times are Unix seconds (by the database's clock where leases are concerned).
+"""The schema of the words on one page; tables_for_operators.py holds the rest. Times are Unix seconds, by the database's clock for leases.
 
 How the tables came to be stands in migrations/; a test holds that both agree.
 """
@@ -46,7 +46,7 @@ Id = String(48)
 Sha256 = String(64)
 
 
-def _words(column: str, *allowed: str) -> CheckConstraint:
+def words(column: str, *allowed: str) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({', '.join(repr(word) for word in allowed)})", name=column)
 
 
@@ -109,13 +109,15 @@ clips = Table(
     Column("notes", Json, nullable=False),
     Column("gpu_seconds", Double, nullable=False),
     Column("stages_ms", Json, nullable=False),
+    Column("steps_ms", Json, nullable=True),  # of each denoise step
+    Column("peak_bytes", BigInteger, nullable=True),  # device memory at the most
     Column("length", BigInteger, nullable=False),
     Column("job_id", Id, nullable=True),
     Column("donor", Id, nullable=True),
     Column("hits", BigInteger, nullable=False, server_default=text("0")),
     Column("last_hit_at", Double, nullable=True),
     Column("provenance", String(120), nullable=True),  # who may have written this row: see cache/storage/provenance.py
-    _words("state", "live", "superseded", "withdrawn"),
+    words("state", "live", "superseded", "withdrawn"),
     Index(
         "uq_clips_live_variant",
         "variant_key",
@@ -150,7 +152,7 @@ clip_objects = Table(
     Column("sha256", Sha256, nullable=False),
     Column("length", BigInteger, nullable=False),
     Column("content_type", String(64), nullable=False),
-    _words("kind", "video", "thumbnail", "spritesheet", "latent"),
+    words("kind", "video", "thumbnail", "spritesheet", "latent"),
 )
 
 # One vector per clip and embedder: float16, L2-normalised, little endian.
@@ -187,6 +189,7 @@ jobs = Table(
     Column("vector", LargeBinary, nullable=True),
     Column("donor", Id, nullable=True),
     Column("tags", Json, nullable=False),
+    Column("traceparent", String(64), nullable=True),  # W3C trace context of the request that it began with
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False, server_default=text("0")),
     Column("lost", Integer, nullable=False, server_default=text("0")),  # leases that ran out: their worker died
@@ -200,8 +203,8 @@ jobs = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double, nullable=True),
     Column("finished_at", Double, nullable=True),
-    _words("state", "queued", "leased", "done", "failed", "cancelled"),
-    _words("priority", "interactive", "background"),
+    words("state", "queued", "leased", "done", "failed", "cancelled"),
+    words("priority", "interactive", "background"),
     # The single flight: two open jobs for one film cannot exist, in any process, before or after a crash.
     Index(
         "uq_jobs_open_variant",
@@ -251,7 +254,7 @@ requests = Table(
     Column("cancelled_at", Double, nullable=True),
     Column("deleted_at", Double, nullable=True),
     Column("downloaded_at", Double, nullable=True),
-    _words("verdict", "exact", "near", "joined", "miss", "bypass"),
+    words("verdict", "exact", "near", "joined", "miss", "bypass"),
     Index("ix_requests_tenant_created", "tenant", "id"),
     Index("ix_requests_job_id", "job_id"),
     # Who still waits: for a job, or (job_id NULL) for one to be made.
@@ -283,7 +286,7 @@ labels = Table(
     Column("similarity", Double, nullable=True),
     Column("confidence", Double, nullable=True),
     Column("created_at", Double, nullable=False),
-    _words("source", "client", "reroll", "admin", "audit"),
+    words("source", "client", "reroll", "admin", "audit"),
     Index("ix_labels_pair", "scope", "film_key", "clip_id"),
 )
 
@@ -305,7 +308,7 @@ tenants = Table(
     Column("name", String(64), primary_key=True),
     Column("share", String(8), nullable=False),
     Column("created_at", Double, nullable=False),
-    _words("share", "tenant", "all"),
+    words("share", "tenant", "all"),
 )
 
 # A key is known by its SHA-256 alone. `rate` calls in `window` seconds, NULL: as many as come; so for `concurrency`.
@@ -323,7 +326,7 @@ keys = Table(
     Column("created_at", Double, nullable=False),
     Column("revoked_at", Double, nullable=True),
     Column("last_used_at", Double, nullable=True),
-    _words("role", "user", "admin"),
+    words("role", "user", "admin"),
 )
 
 # What is known of a clip in view of the shared pool: asked (a candidate, told to nobody), pooled (it answers every tenant
@@ -339,7 +342,7 @@ shared_clips = Table(
     Column("state", String(16), nullable=False),
     Column("admitted_by", Id, nullable=True),  # an admin's key, or NULL: by demand
     Column("changed_at", Double, nullable=False),
-    _words("state", "asked", "pooled", "withdrawn"),
+    words("state", "asked", "pooled", "withdrawn"),
     Index("ix_shared_clips_film_key", "film_key"),
     Index("ix_shared_clips_recipe_key", "recipe_key", "state"),
 )

@@ -14,8 +14,8 @@ from litestar.params import FromPath
 
 from cache.errors import NotFound
 from gateway.access import PAGE
-from gateway.conditions import matches
-from gateway.reply import Header, Reply
+from gateway.http.conditions import matches
+from gateway.http.reply import Header, Reply
 
 # Nothing inline, nothing from elsewhere. blob: is a clip that was fetched with a key, which <video> itself cannot send.
 # Trusted types make the browser refuse innerHTML and its kin, so a prompt can only ever become text.

@@ -10,8 +10,8 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from gateway.http.problems import HANDLERS
 from gateway.playground.playground import POLICY, Playground
-from gateway.problems import HANDLERS
 
 STATIC = files("gateway.playground") / "static"
 

@@ -22,10 +22,10 @@ from gateway.access import LOCAL, Caller, OpenAccess
 from gateway.ask import Answered, Order, VideoAsk
 from gateway.byte_cache import ByteCache
 from gateway.health import Health, Part
+from gateway.http.problems import HANDLERS
+from gateway.http.reply import add_request_id
 from gateway.media import Media
 from gateway.models import Models
-from gateway.problems import HANDLERS
-from gateway.reply import add_request_id
 from gateway.videos import Videos
 from generator.job import Job, Priority, State
 
@@ -201,7 +201,7 @@ def request_of(ask: VideoAsk) -> Request:
 
 def ask_of(prompt: str = "a red kite", **changes: object) -> VideoAsk:
     from cache.prompt import Prompt
-    from gateway.directives import NONE_SAID
+    from gateway.http.directives import NONE_SAID
 
     ask = VideoAsk(LOCAL, Prompt.parse(prompt), RECIPE, None, Priority.INTERACTIVE, False, (), NONE_SAID, 0.0, None, "")
     return replace(ask, **changes)  # type: ignore[arg-type]

@@ -17,8 +17,8 @@ from cache.prompt import LONGEST, LONGEST_NEGATIVE
 from cache.variant import LARGEST_SEED
 from gateway.access import LOCAL
 from gateway.ask import VideoAsk
-from gateway.body import MOST_PARTS, Fields, Form, json_fields, read_fields
-from gateway.wire import LONGEST_TAG, MOST_TAGS, SHAPES, VideoBody, check_video_field, read_body, video_ask
+from gateway.http.body import MOST_PARTS, Fields, Form, json_fields, read_fields
+from gateway.http.wire import LONGEST_TAG, MOST_TAGS, SHAPES, VideoBody, check_video_field, read_body, video_ask
 from generator.job import Priority
 from tests.http.memory import MODELS
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import PreconditionFailed, RangeNotSatisfiable
-from gateway.conditions import Outcome, Part, Unchanged, Whole, decide, http_date, matches, part_of
+from gateway.http.conditions import Outcome, Part, Unchanged, Whole, decide, http_date, matches, part_of
 
 ETAG = '"abc"'
 WRITTEN = 1_700_000_000.75

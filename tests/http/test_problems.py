@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from cache import errors
-from gateway.problems import envelope, status_of
+from gateway.http.problems import envelope, status_of
 from tests.http.memory import Edge
 
 # The statuses that DESIGN.md promises, and 500 for mistakes of ours.

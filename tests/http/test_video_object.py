@@ -13,8 +13,8 @@ from cache.clip import Clip
 from cache.request import Request, VerdictWord
 from cache.verdict import Refusal
 from gateway.ask import Answered
-from gateway.headers import cache_status, found_headers, poll_headers
-from gateway.wire import encode, length_text, video_object, video_page
+from gateway.http.headers import cache_status, found_headers, poll_headers
+from gateway.http.wire import encode, length_text, video_object, video_page
 from generator.job import Job, State
 from tests.http.memory import RECIPE, ask_of, job_of, request_of
 

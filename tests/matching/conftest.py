@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cache.matching.encoders import Encoders
-from cache.matching.loading import load_encoders
+from cache.matching.encoding.encoders import Encoders
+from cache.matching.encoding.loading import load_encoders
 from cache.settings import Settings
 
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from cache.errors import Busy, Unavailable
-from cache.matching.batching import Batches
+from cache.matching.encoding.batching import Batches
 
 
 async def test_every_caller_gets_its_own_answer_and_crowds_share_a_batch() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cache.matching.calibration import FEATURES, Calibration, Entailment
-from cache.matching.encoders import Encoders
+from cache.matching.encoding.encoders import Encoders
 from cache.matching.judge import Refused, Served, before_verifier, judge
 from cache.matching.judging import judge_rows
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cache.matching.encoders import Encoders
-from cache.matching.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, source_folder
-from cache.matching.verifier import SHIPPED
+from cache.matching.encoding.encoders import Encoders
+from cache.matching.encoding.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, source_folder
+from cache.matching.encoding.verifier import SHIPPED
 
 PROMPTS = [
     "a heron lands on a pier",
@@ -94,7 +94,7 @@ async def test_the_verifier_reads_alone_as_in_a_crowd(encoders: Encoders) -> Non
 
 def test_serving_imports_no_torch() -> None:
     code = (
-        "import sys, cache.matching.loading, cache.matching.judging;"
+        "import sys, cache.matching.encoding.loading, cache.matching.judging;"
         "print([name for name in ('torch', 'transformers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from cache.matching.slots import difference, read
+from cache.matching.rules.slots import difference, read
 from cache.matching.training.grammar import Teller
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache.matching.slots import difference, read
+from cache.matching.rules.slots import difference, read
 
 DIFFERENT = [
     # new, cached, how the reason begins

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cache.matching.graph import HnswGraph
-from cache.matching.index import Index, Placed, Removed
-from cache.matching.shard import Vectors
+from cache.matching.vectors.graph import HnswGraph
+from cache.matching.vectors.index import Index, Placed, Removed
+from cache.matching.vectors.shard import Vectors
 from cache.variant import Partition
 from tests.matching_index.parts import HERE, PARTITIONS, Model, beside, has_graph, index_of, units
 
@@ -174,8 +174,13 @@ def test_a_crowd_on_one_vector_hides_nobody() -> None:
         assert not any(n.clip_id.startswith("almost") for n in index.search_now(HERE, vectors[1], 50))
 
 
-def test_searches_while_writers_write_and_graphs_are_built() -> None:
-    """Every clip's vector follows from its id, so a row that is mixed up with another shows at once."""
+@pytest.mark.parametrize("attempts", [10, 1])
+def test_searches_while_writers_write_and_graphs_are_built(attempts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every clip's vector follows from its id, so a row that is mixed up with another shows at once.
+
+    With a single attempt nearly every search is crossed by a writer and ends behind the writers' lock.
+    """
+    monkeypatch.setattr("cache.matching.vectors.index._ATTEMPTS", attempts)
     vectors = units(2000, 24)
     lasting = range(0, 2000, 10)
     stop, faults = threading.Event(), list[str]()

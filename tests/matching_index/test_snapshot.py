@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cache.matching.delivery import fetch, publish
-from cache.matching.index import Index, Placed, Removed
-from cache.matching.snapshot import MANIFEST, Manifest, Origin, Unusable, load, read_manifest, save
+from cache.matching.vectors.delivery import fetch, publish
+from cache.matching.vectors.index import Index, Placed, Removed
+from cache.matching.vectors.snapshot import MANIFEST, Manifest, Origin, Unusable, load, read_manifest, save
 from tests.matching_index.parts import HERE, PARTITIONS, Model, beside, has_graph, index_of, units
 
 ORIGIN = Origin("e1", 16, "db-1")

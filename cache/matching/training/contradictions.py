@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cache.matching import lexicon
+from cache.matching.rules import lexicon
 from cache.matching.training.pool import Pool
 from cache.matching.training.scenes import CAMERAS, EXTRAS, STYLES, TIMES, WEATHERS
 from cache.matching.training.vocabulary import COLOURS

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from cache.matching.calibration import FEATURES, features
-from cache.matching.embedder import Embedder
-from cache.matching.slots import difference, read
+from cache.matching.encoding.embedder import Embedder
+from cache.matching.encoding.verifier import Verifier
+from cache.matching.rules.slots import difference, read
+from cache.matching.rules.words import foreign
 from cache.matching.training.build import Material, stream
 from cache.matching.training.sources import Row
-from cache.matching.verifier import Verifier
-from cache.matching.words import foreign
 
 MODELS = Path(".reprise/models")
 PER_KIND = 300

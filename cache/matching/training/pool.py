@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 
-from cache.matching import lexicon
+from cache.matching.rules import lexicon
 from cache.matching.training.wording import BE_ING, DET_NP, SAME, WIDER, bare, third_person
 from cache.matching.training.wordnet import Wordnet
 

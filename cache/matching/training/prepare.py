@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cache.matching.embedder import Embedder
-from cache.matching.exported import DEFAULT_EMBEDDER, source_folder
-from cache.matching.slots import difference, read
+from cache.matching.encoding.embedder import Embedder
+from cache.matching.encoding.exported import DEFAULT_EMBEDDER, source_folder
+from cache.matching.rules.slots import difference, read
 from cache.matching.training.sources import permitted
 from cache.matching.training.wordnet import Wordnet, read_wordnet
 

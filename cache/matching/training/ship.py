@@ -16,8 +16,8 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from cache.matching.export import _Pair, write_onnx
-from cache.matching.onnx_model import file_digest
+from cache.matching.encoding.export import _Pair, write_onnx
+from cache.matching.encoding.onnx_model import file_digest
 from cache.matching.training.train import fresh
 
 WINDOW = 256

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 
-from cache.matching import lexicon
-from cache.matching.differences import difference
-from cache.matching.facts import Fact, Slots
-from cache.matching.plain_words import HARMLESS, SYNONYMS
-from cache.matching.words import Word, quotations, stem, words
+from cache.matching.rules import lexicon
+from cache.matching.rules.differences import difference
+from cache.matching.rules.facts import Fact, Slots
+from cache.matching.rules.plain_words import HARMLESS, SYNONYMS
+from cache.matching.rules.words import Word, quotations, stem, words
 
 __all__ = ["Fact", "Slots", "difference", "read"]
 

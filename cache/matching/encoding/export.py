@@ -1,7 +1,7 @@
 """Set-up step: a sentence-transformers or cross-encoder folder becomes one onnx file with export.json beside it.
 
-    python -m cache.matching.export embedder SOURCE FOLDER
-    python -m cache.matching.export verifier SOURCE FOLDER
+    python -m cache.matching.encoding.export embedder SOURCE FOLDER
+    python -m cache.matching.encoding.export verifier SOURCE FOLDER
 
 Needs torch; no run-time module imports this one. The parity of what is written is checked before it appears.
 """
@@ -19,8 +19,8 @@ import numpy as np
 import torch
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from cache.matching.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, source_folder
-from cache.matching.onnx_model import OnnxModel, Text, file_digest
+from cache.matching.encoding.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, source_folder
+from cache.matching.encoding.onnx_model import OnnxModel, Text, file_digest
 
 PARITY = 0.999
 _PROBES = [

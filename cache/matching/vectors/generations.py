@@ -8,9 +8,9 @@ from pathlib import Path
 import structlog
 
 from cache.errors import Unavailable
-from cache.matching.delivery import Remote, fetch, publish
-from cache.matching.index import Index
-from cache.matching.snapshot import Manifest, Origin, Unusable, load, read_manifest, save
+from cache.matching.vectors.delivery import Remote, fetch, publish
+from cache.matching.vectors.index import Index
+from cache.matching.vectors.snapshot import Manifest, Origin, Unusable, load, read_manifest, save
 from cache.storage.changes import identity, latest
 from cache.storage.database import Database
 

@@ -6,13 +6,13 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cache.matching.batching import Batches
 from cache.matching.calibration import Entailment
-from cache.matching.exported import exported_verifier
-from cache.matching.onnx_model import OnnxModel, file_digest
+from cache.matching.encoding.batching import Batches
+from cache.matching.encoding.exported import exported_verifier
+from cache.matching.encoding.onnx_model import OnnxModel, file_digest
 from cache.prompt import normal_form
 
-SHIPPED = Path(__file__).parent / "verifier"
+SHIPPED = Path(__file__).parent.parent / "verifier"
 
 
 class Verifier:

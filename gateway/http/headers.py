@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import ceil
 
 from gateway.ask import Answered
-from gateway.reply import Header
-from gateway.wire import age, failure_of
+from gateway.http.reply import Header
+from gateway.http.wire import age, failure_of
 
 # The reason of a Bypass that the client asked for; every other reason is ours.
 NO_CACHE = "no-cache"

@@ -41,7 +41,7 @@ def _exported(kind: str, source: str, cache_dir: Path) -> Path:
     folder = cache_dir / f"{kind}-{plain}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
     if not (folder / "export.json").is_file():
         cache_dir.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "cache.matching.export", kind, source, str(folder)]
+        command = [sys.executable, "-m", "cache.matching.encoding.export", kind, source, str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own module
         if done.returncode != 0:
             raise RuntimeError(f"could not export {source}:\n{done.stderr[-2000:]}")

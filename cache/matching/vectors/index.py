@@ -23,9 +23,9 @@ from typing import NamedTuple
 import numpy as np
 import structlog
 
-from cache.matching.graph import HnswGraph
-from cache.matching.ledger import NOWHERE, Ledger
-from cache.matching.shard import Base, Gathered, Moment, Shard, Vectors, View, portion_of
+from cache.matching.vectors.graph import HnswGraph
+from cache.matching.vectors.ledger import NOWHERE, Ledger
+from cache.matching.vectors.shard import Base, Gathered, Moment, Shard, Vectors, View, portion_of
 from cache.variant import Partition
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,8 @@ class Removed(NamedTuple):
 
 
 class Index:
-    """Searches run in any thread, at any time, and wait for nobody. Writers wait for each other.
+    """Searches run in any thread, at any time, and wait for nobody but, once writers crossed them `_ATTEMPTS` times in
+    a row, for the writer of that moment. Writers wait for each other.
 
     Every change carries the sequence of its row. One that is not newer than what is known of its clip changes nothing,
     so changes may come twice and in any order (as far as `remembered` removals reach: see Ledger).
@@ -123,15 +124,18 @@ class Index:
         if shard is None or k < 1:
             return []
         _check(vector, shard.dimension)
+        alive = self._ledger.alive_in(shard.number)
         for _ in range(_ATTEMPTS):
             # A clip whose row is exchanged for a newer one meanwhile could be missed between the two, or come twice:
             #   1: takes the view   2: appends the new row, the old one is dead   1: finds the old row dead
-            # That is rare and seen here; after so many in a row the answer may lack that clip.
             exchanges = shard.exchanges
-            found = shard.nearest(vector, k, self._ledger.alive_in(shard.number))
+            found = shard.nearest(vector, k, alive)
             if exchanges % 2 == 0 and shard.exchanges == exchanges:
                 break
             time.sleep(0)
+        else:
+            with self._writing:
+                found = shard.nearest(vector, k, alive)
         return [Neighbour(clip_id, min(1.0, -score)) for score, clip_id in found]
 
     def add(self, partition: Partition, clip_id: str, sequence: int, vector: Vectors) -> bool:

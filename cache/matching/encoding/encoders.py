@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from cache.errors import StillLoading
 from cache.matching.calibration import Calibration
-from cache.matching.embedder import Embedder
+from cache.matching.encoding.embedder import Embedder
 
 if TYPE_CHECKING:
-    from cache.matching.verifier import Verifier
+    from cache.matching.encoding.verifier import Verifier
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.matching.batching import Batches
-from cache.matching.exported import DEFAULT_EMBEDDER, exported_embedder
-from cache.matching.onnx_model import OnnxModel, file_digest
+from cache.matching.encoding.batching import Batches
+from cache.matching.encoding.exported import DEFAULT_EMBEDDER, exported_embedder
+from cache.matching.encoding.onnx_model import OnnxModel, file_digest
 from cache.prompt import normal_form
 
 NORMALISER = "n1"  # raise it when normal_form changes: vectors of two normal forms must not meet

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from cache.matching import lexicon
-from cache.matching.facts import Fact, Slots
+from cache.matching.rules import lexicon
+from cache.matching.rules.facts import Fact, Slots
 
 # A long prompt says so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
 _LONG = 30

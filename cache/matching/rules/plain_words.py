@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cache.matching.lexicon import listed, table
+from cache.matching.rules.lexicon import listed, table
 
 HARMLESS = listed(
     """

@@ -20,8 +20,8 @@ from cache.prompt import LONGEST_NEGATIVE, check_text, parsed
 from cache.variant import LARGEST_SEED
 from gateway.access import Caller
 from gateway.ask import Answered, VideoAsk
-from gateway.body import Fields, Form
-from gateway.directives import cache_control, preferred_wait
+from gateway.http.body import Fields, Form
+from gateway.http.directives import cache_control, preferred_wait
 from gateway.models import Models
 from generator.job import Priority, State
 

@@ -12,8 +12,8 @@ from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 
 from cache import errors
-from gateway.reply import Header, Reply, request_id
-from gateway.wire import encode
+from gateway.http.reply import Header, Reply, request_id
+from gateway.http.wire import encode
 
 STATUS: dict[type[errors.RepriseError], int] = {
     errors.Invalid: 400,

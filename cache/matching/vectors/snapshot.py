@@ -24,9 +24,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.matching.graph import HnswGraph
-from cache.matching.index import Index
-from cache.matching.shard import Base, Block, Moment, Portion
+from cache.matching.vectors.graph import HnswGraph
+from cache.matching.vectors.index import Index
+from cache.matching.vectors.shard import Base, Block, Moment, Portion
 from cache.variant import Partition
 
 FORMAT = 1

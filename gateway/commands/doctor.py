@@ -9,11 +9,11 @@ from tempfile import TemporaryDirectory
 import click
 
 from cache.errors import Unavailable
-from cache.matching.delivery import fetch
-from cache.matching.generations import PREFIX
-from cache.matching.index import Index
-from cache.matching.projection import Projection, RowLog
-from cache.matching.snapshot import MANIFEST, Manifest, Unusable, load, read_manifest
+from cache.matching.vectors.delivery import fetch
+from cache.matching.vectors.generations import PREFIX
+from cache.matching.vectors.index import Index
+from cache.matching.vectors.projection import Projection, RowLog
+from cache.matching.vectors.snapshot import MANIFEST, Manifest, Unusable, load, read_manifest
 from cache.settings import Settings
 from cache.storage.changes import identity, latest, vectors_since
 from cache.storage.database import Database

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
-from cache.matching.snapshot import ARRIVING, GENERATION, MANIFEST, Manifest, Unusable, adopt, read_manifest
+from cache.matching.vectors.snapshot import ARRIVING, GENERATION, MANIFEST, Manifest, Unusable, adopt, read_manifest
 
 _KEPT = 2  # generations in the remote store: a reader that is at the one before the newest can finish
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import structlog
 
 from cache.matching.calibration import Calibration, load_table
-from cache.matching.embedder import Embedder
-from cache.matching.encoders import Encoders
-from cache.matching.exported import DEFAULT_EMBEDDER
-from cache.matching.verifier import SHIPPED, Verifier
+from cache.matching.encoding.embedder import Embedder
+from cache.matching.encoding.encoders import Encoders
+from cache.matching.encoding.exported import DEFAULT_EMBEDDER
+from cache.matching.encoding.verifier import SHIPPED, Verifier
 from cache.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cache.matching.plain_words import FOREIGN, FUNCTION
+from cache.matching.rules.plain_words import FOREIGN, FUNCTION
 
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|「([^」]+)」|(?<![\w'])'([^']{2,})'(?![\w'])")
 _TOKEN = re.compile(r"-?\d+(?:[.,:]\d+)*(?:[a-z°%]+)?|[^\W\d_]+(?:['’-][^\W_]+)*|[.,;:!?()]")

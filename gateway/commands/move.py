@@ -8,7 +8,7 @@ from cache.settings import Settings
 from cache.storage.database import Database
 from cache.storage.move import Moved, move
 from cache.storage.objects import open_store
-from gateway.serve import only_instance
+from gateway.commands.serve import only_instance
 from migrations.upgrade import migrate
 
 

@@ -1,0 +1,1 @@
+"""The two models that read prompts, on onnxruntime: the encoder and the verifier."""

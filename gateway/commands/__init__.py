@@ -1,0 +1,1 @@
+"""What `reprise ...` does: one file for each group of commands."""
