@@ -10,15 +10,16 @@ from torch import Tensor
 
 from generator.demo import parts
 from generator.demo.descent import Clock, Descent, Studio, autocast, channels_last, compiled, say
+from generator.demo.ranks import Ranks
 from generator.demo.whole_clip import decode_whole, encode_whole, run_whole
 
 
-def train_vae(studio: Studio, clock: Clock, batch: int, steps: int) -> AutoencoderKLWan:
+def train_vae(studio: Studio, clock: Clock, batch: int, steps: int, ranks: Ranks) -> AutoencoderKLWan:
     """Reconstruction in absolute and squared error, with just enough KL to keep the latents in bounds."""
     vae = run_whole(parts.vae()).to(studio.device)
     if studio.device.type == "cuda":
         channels_last(vae)
-    descent = Descent([vae], 1e-3, 0.998, clock)
+    descent = Descent([vae], 1e-3, 0.998, clock, ranks)
 
     def loss_of(clip: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         mean, log_variance = encode_whole(vae, clip)
@@ -33,9 +34,9 @@ def train_vae(studio: Studio, clock: Clock, batch: int, steps: int) -> Autoencod
         with autocast(studio.device):
             loss, squared = fast(clip, noise)
         descent.step(loss)
-        if descent.steps % 200 == 1 or descent.steps == steps:
+        if ranks.first and (descent.steps % 200 == 1 or descent.steps == steps):
             say(f"vae step {descent.steps}: loss {loss.item():.4f}, {decibels(squared.item()):.2f} dB")
-        if clock.progress >= 1 or descent.steps == steps:
+        if descent.progress >= 1 or descent.steps == steps:
             break
     vae.load_state_dict(descent.averages[0].weights)
     return vae.eval().requires_grad_(False)
@@ -59,9 +60,10 @@ def reconstruction(vae: AutoencoderKLWan, studio: Studio, count: int) -> float:
 
 
 @torch.no_grad()
-def measure_latents(vae: AutoencoderKLWan, studio: Studio, count: int) -> None:
+def measure_latents(vae: AutoencoderKLWan, studio: Studio, count: int, ranks: Ranks) -> None:
     """Write the mean and deviation of each latent channel into the VAE's configuration."""
     clips = studio.clips(8)
     latents = torch.cat([encode_whole(vae, next(clips))[0].float() for _ in range(max(1, count // 8))])
     mean, deviation = latents.mean(dim=(0, 2, 3, 4)), latents.std(dim=(0, 2, 3, 4))
+    ranks.same([mean, deviation])
     vae.register_to_config(latents_mean=mean.tolist(), latents_std=deviation.tolist())

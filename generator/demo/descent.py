@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from generator.demo.deck import Deck, Hand
 from generator.demo.drawing import draw
+from generator.demo.muon import Muon
+from generator.demo.ranks import Ranks
 from generator.demo.staging import Stage
 
 START = time.monotonic()
@@ -50,30 +52,51 @@ class Average:
 
 
 class Descent:
-    """AdamW with warm-up over steps, cosine decay over the wall clock, clipped gradients and averaged weights."""
+    """Muon for the matrices inside blocks and AdamW for the rest, with warm-up over steps, cosine decay over the wall clock,
+    clipped gradients and averaged weights. All ranks take the same steps: gradients are their mean, and so is the clock.
+    """
 
-    def __init__(self, models: list[nn.Module], peak: float, decay: float, clock: Clock, hold: bool = False) -> None:
+    def __init__(self, models: list[nn.Module], peak: float, decay: float, clock: Clock, ranks: Ranks, hold: bool = False) -> None:
         self._weights = [p for model in models for p in model.parameters()]
+        matrices = [
+            p for model in models for name, p in model.named_parameters() if p.dim() == 2 and min(p.shape) >= 64 and "block" in name
+        ]
+        turned = {id(p) for p in matrices}
+        rest = [p for p in self._weights if id(p) not in turned]
         fused = self._weights[0].is_cuda
-        self._adam = torch.optim.AdamW(self._weights, lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
-        self._peak, self._clock, self._hold = peak, clock, hold
+        self._adam = torch.optim.AdamW(rest, lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=fused)
+        self._muon = Muon(matrices, 0.01)
+        self._peak, self._clock, self._hold, self._ranks = peak, clock, hold, ranks
+        ranks.same(self._weights)
+        # All gradients in one piece of memory are averaged by one call; the last cell takes the clock along.
+        self._flat = torch.zeros(sum(p.numel() for p in self._weights) + 1, device=self._weights[0].device)
+        at = 0
+        for weight in self._weights:
+            weight.grad = self._flat.as_strided(weight.shape, weight.stride(), at)
+            at += weight.numel()
         self.averages = [Average(model, decay) for model in models]
-        self.steps = 0
+        self.steps, self.progress = 0, 0.0
 
     def step(self, loss: Tensor) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
+        self._flat[-1] = self._clock.progress
+        self._ranks.mean(self._flat)
+        if self.steps % 20 == 0:  # reading it waits for the GPU
+            self.progress = float(self._flat[-1])
+        gradients = self._flat[:-1]
+        gradients *= (1.0 / (gradients.norm() + 1e-6)).clamp(max=1.0)
         for group in self._adam.param_groups:
             group["lr"] = self._rate()
         self._adam.step()
-        self._adam.zero_grad(set_to_none=True)
+        self._muon.step(self._rate())
+        self._flat.zero_()
         self.steps += 1
         for average in self.averages:
             average.follow()
 
     def _rate(self) -> float:
         warm = min(1.0, (self.steps + 1) / 150)
-        fall = 1.0 if self._hold else 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self._clock.progress))
+        fall = 1.0 if self._hold else 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.progress))
         return self._peak * warm * fall
 
 

@@ -1,7 +1,8 @@
-"""Train the demo model from nothing on one GPU, or go on from a folder that this script wrote.
+"""Train the demo model from nothing on one GPU or several, or go on from a folder that this script wrote.
 
     python -m generator.demo.train --out FOLDER --minutes 18 --vae-minutes 5
     python -m generator.demo.train --out FOLDER --minutes 8 --resume FOLDER
+    torchrun --nproc-per-node 4 -m generator.demo.train --out FOLDER --minutes 8 --resume FOLDER    (on four GPUs)
 
 All times are wall clock and the learning rates follow them, so a lease of any length ends with a finished model.
 A folder holds averaged weights and nothing else: going on from one means a fresh optimiser and a short warm-up.
@@ -23,6 +24,7 @@ from generator.demo import parts
 from generator.demo.autoencoding import measure_latents, reconstruction, train_vae
 from generator.demo.deck import Deck, captions
 from generator.demo.descent import Clock, Descent, Studio, autocast, compiled, say
+from generator.demo.ranks import Ranks
 from generator.demo.tokens import train_tokenizer
 from generator.demo.whole_clip import encode_whole, run_whole
 
@@ -79,6 +81,7 @@ def train_flow(
     clock: Clock,
     options: argparse.Namespace,
     device: torch.device,
+    ranks: Ranks,
 ) -> None:
     """Flow matching; one caption in ten is the empty prompt, so that guidance has something to push away from."""
     text.to(device).train()
@@ -86,9 +89,9 @@ def train_flow(
     if device.type == "cuda":
         text.compile(dynamic=False)
         denoiser.compile_repeated_blocks(dynamic=False)
-    descent = Descent([text, denoiser], options.rate, 0.9995, clock, options.hold)
+    descent = Descent([text, denoiser], options.rate, 0.9995, clock, ranks, options.hold)
     total = torch.zeros((), device=device)
-    while clock.progress < 1 and descent.steps != options.steps:
+    while descent.progress < 1 and descent.steps != options.steps:
         latents, tokens = pool.batch(options.batch)
         with autocast(device):
             loss = flow_loss(text, denoiser, latents, tokens)
@@ -96,12 +99,15 @@ def train_flow(
         total += loss.detach()
         if descent.steps % options.grow_every == 0:
             pool.grow()
-        if descent.steps % 500 == 0 or descent.steps == 1:
+        if descent.steps % 500 == 0:
+            ranks.same([*text.parameters(), *denoiser.parameters()])  # should rounding ever part them
+        if ranks.first and (descent.steps % 500 == 0 or descent.steps == 1):
             say(f"flow step {descent.steps}: loss {total.item() / min(descent.steps, 500):.4f}, {pool.count} scenes")
             total.zero_()
     for model, average in zip((text, denoiser), descent.averages, strict=True):
         model.load_state_dict(average.weights)
-    say(f"flow ended after {descent.steps} steps on {pool.count} scenes")
+    if ranks.first:
+        say(f"flow ended after {descent.steps} steps on {pool.count} scenes")
 
 
 def flow_loss(text: UMT5EncoderModel, denoiser: WanTransformer3DModel, latents: Tensor, tokens: Tensor) -> Tensor:
@@ -145,6 +151,7 @@ def save(out: Path, tokenizer: T5Tokenizer, text: nn.Module, denoiser: nn.Module
 
 def main() -> None:
     options = arguments()
+    ranks = Ranks.join()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(options.seed)
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
@@ -153,28 +160,38 @@ def main() -> None:
     if options.resume:
         tokenizer, text, denoiser, vae = load(options.resume)
     else:
-        tokenizer = train_tokenizer(captions(options.captions, options.seed))
+        if ranks.first:
+            train_tokenizer(captions(options.captions, options.seed)).save_pretrained(options.out / "tokenizer")
+        ranks.wait()
+        tokenizer = T5Tokenizer.from_pretrained(options.out / "tokenizer")
         text, denoiser = parts.text_encoder(len(tokenizer)), parts.transformer()
-    say(f"{device}: {torch.cuda.get_device_name() if device.type == 'cuda' else ''}; {len(tokenizer)} pieces")
+    if ranks.first:
+        say(f"{ranks.count} x {torch.cuda.get_device_name() if device.type == 'cuda' else device}; {len(tokenizer)} pieces")
 
-    deck = Deck(tokenizer, options.seed, options.workers, options.ahead, options.hand)
+    # Every rank draws its own scenes and its own noise.
+    seed = options.seed * ranks.count + ranks.rank
+    torch.manual_seed(seed)
+    deck = Deck(tokenizer, seed, options.workers or max(1, (os.cpu_count() or 2) // ranks.count - 3), options.ahead, options.hand)
     studio = Studio(deck, device)
     if options.resume:
         vae = run_whole(vae).to(device).eval().requires_grad_(False)
     else:
-        vae = train_vae(studio, Clock(60 * options.vae_minutes), options.vae_batch, options.steps)
-        measure_latents(vae, studio, options.measured)
-        say(f"vae reconstructs at {reconstruction(vae, studio, options.measured // 8):.2f} dB")
-        save(options.out, tokenizer, text, denoiser, vae)
+        vae = train_vae(studio, Clock(60 * options.vae_minutes), options.vae_batch, options.steps, ranks)
+        measure_latents(vae, studio, options.measured, ranks)
+        if ranks.first:
+            say(f"vae reconstructs at {reconstruction(vae, studio, options.measured // 8):.2f} dB")
+            save(options.out, tokenizer, text, denoiser, vae)
 
     pool = Pool(vae, studio, options.pool)
     for _ in range(options.first_hands):
         pool.grow()
-    say(f"pool of {pool.count} scenes")
-    train_flow(text, denoiser, pool, Clock(60 * options.minutes), options, device)
-    save(options.out, tokenizer, text, denoiser, vae)
+    ranks.wait()
+    train_flow(text, denoiser, pool, Clock(60 * options.minutes), options, device, ranks)
+    if ranks.first:
+        save(options.out, tokenizer, text, denoiser, vae)
+        say(f"saved {options.out}")
     deck.close()
-    say(f"saved {options.out}")
+    ranks.leave()
 
 
 def arguments() -> argparse.Namespace:
@@ -185,7 +202,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--vae-minutes", type=float, default=5.0, help="of these, for the VAE")
     parser.add_argument("--hold", action="store_true", help="do not let the rate fall")
     parser.add_argument("--seed", type=int, default=0, help="use another one to go on with, for other scenes")
-    parser.add_argument("--batch", type=int, default=256)
+    parser.add_argument("--batch", type=int, default=256, help="clips of each rank")
     parser.add_argument("--rate", type=float, default=8e-4)
     parser.add_argument("--vae-batch", type=int, default=24)
     parser.add_argument("--pool", type=int, default=120 * 1024, help="scenes kept encoded")
@@ -194,7 +211,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--grow-every", type=int, default=250, help="steps between further hands")
     parser.add_argument("--captions", type=int, default=20_000, help="for the tokenizer")
     parser.add_argument("--measured", type=int, default=1024, help="clips that latent statistics are taken from")
-    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) - 3))
+    parser.add_argument("--workers", type=int, default=0, help="processes of each rank that make scenes; 0: all its cores but three")
     parser.add_argument("--ahead", type=int, default=60, help="hands that the workers may run ahead")
     parser.add_argument("--steps", type=int, default=-1, help="stop each stage after so many steps, for a dry run")
     return parser.parse_args()
