@@ -56,7 +56,9 @@ class Descent:
     clipped gradients and averaged weights. All ranks take the same steps: gradients are their mean, and so is the clock.
     """
 
-    def __init__(self, models: list[nn.Module], peak: float, decay: float, clock: Clock, ranks: Ranks, hold: bool = False) -> None:
+    def __init__(
+        self, models: list[nn.Module], peak: float, decay: float, clock: Clock, ranks: Ranks, *, hold: bool = False, muon: bool = True
+    ) -> None:
         self._weights = [p for model in models for p in model.parameters()]
         matrices = [
             p for model in models for name, p in model.named_parameters() if p.dim() == 2 and min(p.shape) >= 64 and "block" in name

@@ -89,7 +89,7 @@ def train_flow(
     if device.type == "cuda":
         text.compile(dynamic=False)
         denoiser.compile_repeated_blocks(dynamic=False)
-    descent = Descent([text, denoiser], options.rate, 0.9995, clock, ranks, options.hold)
+    descent = Descent([text, denoiser], options.rate, 0.9995, clock, ranks, hold=options.hold, muon=not options.adamw)
     total = torch.zeros((), device=device)
     while descent.progress < 1 and descent.steps != options.steps:
         latents, tokens = pool.batch(options.batch)
@@ -201,6 +201,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, required=True, help="of wall clock in all, saving excluded")
     parser.add_argument("--vae-minutes", type=float, default=5.0, help="of these, for the VAE")
     parser.add_argument("--hold", action="store_true", help="do not let the rate fall")
+    parser.add_argument("--adamw", action="store_true", help="for all weights, instead of Muon for the matrices")
     parser.add_argument("--seed", type=int, default=0, help="use another one to go on with, for other scenes")
     parser.add_argument("--batch", type=int, default=256, help="clips of each rank")
     parser.add_argument("--rate", type=float, default=8e-4)
