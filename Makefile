@@ -7,7 +7,7 @@ TORCH ?= $(if $(shell command -v nvidia-smi 2>/dev/null),cuda,cpu)
 export REPRISE_PORT = $(PORT)
 BIN := .venv/bin
 
-.PHONY: help run setup test check test-browser clean
+.PHONY: help run setup test check audit test-browser clean
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 16
@@ -29,6 +29,11 @@ test: .venv/tested ## set up and run every test
 test-browser: .venv/tested ## run the tests that need a browser (Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser tests/browser
 
+audit: ## hold every pinned version against the advisory database (needs the network: PyPI's JSON API)
+	@$(PYTHON) -m venv .audit
+	@.audit/bin/pip install -q pip-audit==2.10.1
+	.audit/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
+
 check: .venv/tested ## format, lint and types only
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -44,4 +49,4 @@ check: .venv/tested ## format, lint and types only
 	@touch $@
 
 clean: ## remove .venv and caches; clips stay
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .audit build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

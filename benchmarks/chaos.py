@@ -28,9 +28,9 @@ from tempfile import TemporaryDirectory
 import httpx
 from sqlalchemy import text
 
+from cache.storage.bytes.objects import open_store
 from cache.storage.database import Database
 from cache.storage.doctor import Doctor
-from cache.storage.objects import open_store
 from cache.storage.shelf import Shelf
 from generator.demo.tiny import make_tiny_folder
 from tests.fleet import Fleet

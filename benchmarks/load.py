@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -27,10 +27,12 @@ class Measured:
         return float(np.percentile(np.asarray(self.took), share))
 
 
-def request(url: str, path: str, body: object) -> bytes:
+def request(url: str, path: str, body: object, headers: Mapping[str, str] | None = None) -> bytes:
     encoded = json.dumps(body).encode()
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nContent-Type: application/json\r\nContent-Length: {len(encoded)}\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: {urlsplit(url).netloc}\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(encoded)}\r\n{more}\r\n"
     )
     return head.encode() + encoded
 

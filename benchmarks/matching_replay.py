@@ -108,7 +108,7 @@ def _reprise(asks: list[Arrival], encoders: Encoders, vectors: dict[str, NDArray
         hit = exact.get(ask.prompt)
         read = 0
         for candidate, similarity in [] if hit is not None else shelf.nearest(vectors[ask.prompt], NEAREST):
-            if before_verifier(ask.prompt, candidate.prompt, similarity, encoders.calibration) is not None:
+            if before_verifier(ask.prompt, candidate.prompt, similarity, encoders.calibration, max_wrong) is not None:
                 continue
             if read == ASKED:
                 break

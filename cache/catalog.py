@@ -25,6 +25,7 @@ class ModelRow:
     negative_prompt: str
     source: str
     world: str | None = None  # what the model knows, where that is less than everything
+    step_cache: str = "none"  # of every Recipe: see generator/diffusion/step_caches.py
 
     def frames(self, seconds: float) -> int:
         """The VAE packs four frames into one latent frame, after the first: 4n + 1."""
@@ -111,7 +112,7 @@ def resolve(model: ServedModel, ask: Ask) -> Recipe:
         fps=row.fps,
         quality=quality,
         steps=steps,
-        step_cache="none",
+        step_cache=row.step_cache,
         guidance=float(guidance),
         flow_shift=row.flow_shift,
         negative_prompt=row.negative_prompt if ask.negative_prompt is None else ask.negative_prompt,

@@ -32,7 +32,9 @@ class Clip:
     """`prompt` is the first asker's words, None where texts are not kept. Times are Unix seconds.
 
     `sequence` grows with every change of the row, in commit order: a reader that has seen N asks for > N.
-    `provenance` is the signature of who wrote the row. `stages_ms` and `gpu_seconds` are what making it cost.
+    `private`: made under no-store, for those who hold its id alone. `provenance` is the signature of who wrote the row.
+    `stages_ms` and `gpu_seconds` are what making it cost, `steps_ms` each denoise step's part of it; `peak_bytes` is the device
+    memory that its batch took at the most.
     """
 
     id: str
@@ -51,9 +53,12 @@ class Clip:
     gpu_seconds: float
     objects: Mapping[ObjectKind, StoredObject]
     stages_ms: Mapping[str, float] = field(default_factory=dict)
+    steps_ms: tuple[float, ...] = ()
+    peak_bytes: int | None = None
     notes: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     pinned: bool = False
+    private: bool = False
     provenance: str | None = None
 
     @property

@@ -55,9 +55,47 @@ class Settings(BaseSettings):
     )
     upstream_url: str = Field("", description="Base URL of the `/v1/videos` server that renders misses.")
     upstream_key: str = Field("", description="Its API key.", repr=False)
+    upstream_fields: dict[str, str] = Field(
+        {"steps": "steps", "guidance": "guidance_scale", "negative_prompt": "negative_prompt"},
+        description="How it spells parts of a recipe, as JSON; what is not named is left to it. "
+        'vLLM-Omni and SGLang: `{"steps": "num_inference_steps", …}`.',
+    )
+    upstream_film_mb: int = Field(512, ge=1, description="Largest film that is taken from it.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Of the transformer and text encoder; auto: bfloat16 where the device computes in it."
     )
+    compile: Literal["auto", "off", "mixed", "static", "dynamic"] = Field(
+        "auto",
+        description="Compile the transformer's blocks: static for each size anew, dynamic once for all, mixed the first size by itself "
+        "and all others together; auto: mixed on a GPU, else off.",
+    )
+    attention: str = Field(
+        "auto", description="Attention backend, as diffusers spells it; auto: the fastest exact one that is there, else torch's own."
+    )
+    guidance: Literal["auto", "together", "apart"] = Field(
+        "auto", description="Both passes of a guided step as one batch of two, or one after the other; auto: together on a GPU."
+    )
+    vae_precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="Of the VAE; auto: that of the transformer.")
+    vae_layout: Literal["auto", "channels_last", "plain"] = Field(
+        "auto", description="Memory layout of the VAE; auto: channels last where it computes in bfloat16."
+    )
+    vae_fuse: Literal["auto", "on", "off"] = Field(
+        "auto", description="Compile the VAE's norms together with what follows them; auto: on a GPU."
+    )
+    vae_search: Literal["auto", "on", "off"] = Field(
+        "auto", description="Whether cuDNN tries its algorithms at each new size and keeps the fastest; auto: on a GPU."
+    )
+    prompts_mb: int = Field(256, ge=0, description="Main memory for encoded prompts, so that one that comes again is not encoded again.")
+    step_cache: str = Field(
+        "none",
+        description="Skip parts of the transformer in steps where little changes: `first_block`, `taylor` or `sea`, with "
+        "`:number` for its threshold or interval. Changes pixels, so it is part of every recipe (docs/generator.md).",
+    )
+    batch: int = Field(
+        0, ge=0, le=64, description="Background clips made at once, at most, where that was seen to pay; 0: 8 on a GPU, else 1."
+    )
+    vram_headroom_gb: float = Field(2.0, ge=0, description="GPU memory that rendering leaves free.")
+    film_overlap: bool = Field(True, description="Whether a clip is made into a film and stored while the next one renders.")
     render_threads: int = Field(0, ge=0, description="Torch's threads on a CPU; 0: all cores but one, which answers requests.")
     render_niceness: int = Field(5, ge=0, le=19, description="How far rendering on a CPU stands back behind answering (Linux).")
     warm_up: bool = Field(True, description="Whether a first short render follows the loading of the model.")
@@ -69,11 +107,19 @@ class Settings(BaseSettings):
     encoder_dir: Path | None = Field(None, description="Folder of exported encoders; empty: beside the installed packages.")
     near: bool = Field(True, description="Whether judged near-duplicates are served at all.")
     max_wrong: float = Field(0.02, gt=0, lt=1, description="Largest accepted probability that a near hit is wrong.")
+    both_ways: bool = Field(
+        False,
+        description="Whether a near hit must show no more than was asked, either: for tenants whose users do not trust each other; "
+        "fewer hits. In the shared pool always.",
+    )
     candidates: int = Field(10, ge=1, le=100, description="Neighbours fetched from the index for one lookup.")
     share_after: int = Field(
         3,
         ge=0,
         description="Tenants that must have asked for what a clip shows before it joins the shared pool; 0: only an admin lets it in.",
+    )
+    audit_share: float = Field(
+        0.0, ge=0, le=1, description="Share of near hits that are rendered anew when nobody waits, for a person to compare (docs/admin.md)."
     )
     encoder_wait: float = Field(30.0, gt=0, description="Seconds that a request waits for the encoder to load before 503.")
     cache: bool = Field(True, description="False: every request renders (bypass), results are still kept.")
@@ -94,7 +140,20 @@ class Settings(BaseSettings):
     stop_grace: float = Field(20.0, ge=0, description="Seconds that a render gets to end when its process stops; then it is handed back.")
     grace_seconds: float = Field(3600.0, ge=0, description="How long the objects of a withdrawn clip are kept.")
     clip_ttl_days: float = Field(0.0, ge=0, description="Days after which a clip no longer answers; 0: never.")
+    capacity_gb: float = Field(
+        0.0, ge=0, description="Room for clips in service; from 95 % of it the least valuable go, down to 90 %; 0: no limit."
+    )
+    ghosts: int = Field(1000, ge=0, description="Evicted clips remembered, to tell what a bigger cache would have hit.")
+    requests_keep_days: float = Field(
+        90.0, ge=0, description="Days after which answered requests are counted together and their rows go; 0: never (docs/admin.md)."
+    )
     video_ttl_days: float = Field(0.0, ge=0, description="Days after which a video id expires for its client (`expires_at`); 0: never.")
+
+    # What is made ahead of time
+    plan_when_idle: bool = Field(False, description="Whether plans are mined and made by themselves, while nobody else waits for a render.")
+    plan_half_life_hours: float = Field(72.0, gt=0, description="Hours after which an ask counts half in a plan.")
+    plan_every_hours: float = Field(24.0, gt=0, description="Hours between two such plans of a tenant, and how far ahead every plan looks.")
+    plan_budget: int = Field(50, ge=1, le=1000, description="Most prompts of such a plan.")
 
     # What is told
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
@@ -102,9 +161,22 @@ class Settings(BaseSettings):
         "text",
         description="hash: prompts are stored as digests only, so the same words are found again, but no near ones (docs/security.md).",
     )
+    gpu_price_per_hour: float = Field(0.0, ge=0, description="What an hour of GPU costs, in any currency; 0: no money is told.")
+    access_log: bool = Field(False, description="One log line for each answered call: method, route, status, milliseconds.")
     log_prompts: bool = Field(False, description="Whether log lines may hold prompt texts.")
 
-    @field_validator("admin_key")
+    metrics_token: str = Field(
+        "", description="A secret (at least 16 characters) that opens `/metrics` and nothing else, beside admin keys.", repr=False
+    )
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Port on which `reprise worker` serves `/metrics`, at `REPRISE_HOST`; 0: none."
+    )
+    otlp_endpoint: str = Field(
+        "",
+        description="Where traces go, as OTLP over HTTP: `http://collector:4318`. Empty: to `OTEL_EXPORTER_OTLP_ENDPOINT`, else nowhere.",
+    )
+
+    @field_validator("admin_key", "metrics_token")
     @classmethod
     def _long_enough(cls, value: str) -> str:
         if value and len(value) < LEAST_SECRET:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 
-from cache.catalog import ServedModel
 from cache.errors import StillLoading, Unavailable
 from cache.storage.announcements import Announcements
 from cache.storage.news import News
+from cache.storage.workers import Workers
 from gateway.models import Models
-from generator.worker import Worker
+from generator.renderer import Renderer
+from generator.working.worker import Worker
 
 log = structlog.get_logger(__name__)
 
@@ -20,20 +22,31 @@ _BEAT = 10.0  # seconds between signs of life
 _DEAD = 30.0  # without one for so long no worker is there
 
 
-async def tell(worker: Worker, served: ServedModel, announcements: Announcements, device: str) -> None:
-    """From the moment that the model is loaded, until cancelled."""
+async def tell(worker: Worker, renderer: Renderer, announcements: Announcements, workers: Workers, device: str) -> None:
+    """From the moment that the model is loaded, until cancelled: then this worker takes no more work, and says so."""
     await worker.loaded.wait()
-    told = False
-    while True:
-        try:
-            if not told:
-                await announcements.announce(served, device)
-                told = True
-            else:
-                await announcements.seen(served)
-        except Unavailable as error:
-            log.warning("nobody hears of this worker", reason=error.message)
-        await asyncio.sleep(_BEAT if told else 1.0)
+    served, told = renderer.served, False
+    try:
+        while True:
+            try:
+                if not told:
+                    await announcements.announce(served, device)
+                    await workers.loaded(worker.id, served.name, served.revision, *_described(renderer, device))
+                    told = True
+                else:
+                    await announcements.seen(served)
+                    await workers.seen(worker.id)
+            except Unavailable as error:
+                log.warning("nobody hears of this worker", reason=error.message)
+            await asyncio.sleep(_BEAT if told else 1.0)
+    finally:
+        with suppress(Unavailable):
+            await workers.stopped(worker.id)
+
+
+def _described(renderer: Renderer, device: str) -> tuple[str, int | None]:
+    """The device's own name and its bytes of memory; renderers that have no device of theirs know neither."""
+    return getattr(renderer, "device", None) or device, getattr(renderer, "memory", None)
 
 
 class Announced:

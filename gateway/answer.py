@@ -15,8 +15,10 @@ from cache.matching.lookup import Lookup, Search, hidden
 from cache.matching.shared_tier import SharedTier
 from cache.prompt import Prompt
 from cache.request import Request, VerdictWord
+from cache.spans import span
+from cache.storage.bytes.objects import Objects
 from cache.storage.database import Transaction
-from cache.storage.objects import Objects
+from cache.storage.rerolls import Rerolls
 from cache.variant import Film, Variant, tenant_scope
 from cache.verdict import Bypass, Exact, Miss, Near, Refusal
 from gateway.ask import Answered, VideoAsk
@@ -67,7 +69,7 @@ class Answer(Claims):
         super().__init__(rows)
         self._objects, self._lookup, self._memory = objects, lookup, memory
         self._submission, self._rules = submission, rules
-        self._shared = shared
+        self._shared, self._rerolls = shared, Rerolls(rows.database, rows.labels)
 
     async def create(self, ask: VideoAsk) -> Answered:
         started = time.time()
@@ -75,7 +77,8 @@ class Answer(Claims):
         if ask.idempotency_key is not None and (before := await self._before(ask)) is not None:
             return before
         for _ in range(_ROUNDS):
-            look = await self._look(ask, film)
+            with span("lookup"):
+                look = await self._look(ask, film)
             if isinstance(look.verdict, Exact | Near):
                 answered = await self._hit(ask, film, look.verdict, started)
             else:
@@ -132,7 +135,9 @@ class Answer(Claims):
         request = self._request(ask, film, verdict, started)
         if ask.idempotency_key is not None or (verdict.clip.scope, verdict.clip.recipe.key) != (film.scope, request.recipe.key):
             return await self._hit_once(ask, request, verdict.clip)
-        if not await self._requests.record_hit(request):
+        with span("commit"):
+            recorded = await self._requests.record_hit(request)
+        if not recorded:
             self._memory.forget(verdict.clip.id)
             return None
         return answered_with(request, verdict.clip)
@@ -180,10 +185,13 @@ class Answer(Claims):
         )
         draft = self._request(ask, film, look.verdict, started)
         key = None if ask.idempotency_key is None else (ask.idempotency_key, ask.body_digest)
-        placed = await self._submission.submit(wish, draft, key)
+        with span("commit"):
+            placed = await self._submission.submit(wish, draft, key)
         if placed is None:
             return await self._before(ask)
         request, clip = placed
+        if ask.directives.no_cache:
+            await self._rerolls.note(request)
         if clip is not None:
             return answered_with(request, clip)
         return await self.wait(request, ask.wait)

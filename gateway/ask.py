@@ -9,7 +9,7 @@ from cache.clip import Clip, ObjectKind, StoredObject
 from cache.prompt import Prompt
 from cache.recipe import Recipe
 from cache.request import Request
-from gateway.access import Caller
+from gateway.entry.access import Caller
 from gateway.http.directives import Directives
 from generator.job import Job, Priority
 

@@ -15,10 +15,14 @@ MOST_REMEMBERED = 10_000
 
 @dataclass(frozen=True)
 class Served:
-    """What was sent under a video id: enough to send it again. `modified` is when the clip was made, in Unix seconds."""
+    """What was sent under a video id: enough to send it again. `modified` is when the clip was made, in Unix seconds.
+
+    `private`: made under no-store, so nobody on the way may keep it either.
+    """
 
     stored: StoredObject
     modified: float
+    private: bool = False
 
 
 class ByteCache:
@@ -30,6 +34,7 @@ class ByteCache:
         self._length = 0
         self._loading: dict[str, asyncio.Task[bytes]] = {}
         self._served: OrderedDict[tuple[str, str, ObjectKind], Served] = OrderedDict()
+        self.hits = self.misses = 0
 
     @property
     def length(self) -> int:
@@ -43,8 +48,10 @@ class ByteCache:
         """All bytes of `stored`, which fits. Many that ask at once share one read; one of them leaving does not stop it."""
         held = self._bodies.get(stored.name)
         if held is not None:
+            self.hits += 1
             self._bodies.move_to_end(stored.name)
             return held
+        self.misses += 1
         loading = self._loading.get(stored.name)
         if loading is None:
             loading = self._loading[stored.name] = asyncio.ensure_future(self._load(stored, read))

@@ -13,11 +13,11 @@ from cache.storage.erasure import Erasure, Scrubbing
 from cache.storage.labels import Labels
 from cache.storage.requests import Requests
 from cache.storage.shelf import Shelf
-from gateway.access import Caller
 from gateway.ask import Answered, Order
+from gateway.entry.access import Caller
 from generator.job import Job
-from generator.queue import Queue
-from generator.signals import Signals
+from generator.queueing.queue import Queue
+from generator.queueing.signals import Signals
 
 _POLL = 0.5  # seconds between looks at a job that another process renders
 _POLL_AFTER_MS = 1000

@@ -41,6 +41,22 @@ def worker() -> None:
 
 
 @main.command()
+@click.argument("prompt")
+@click.option("--size", help="As 640x480; default: the model's own.")
+@click.option("--seconds", type=float, help="Length of the clip.")
+@click.option("--steps", type=click.IntRange(1, 100), help="Denoise steps; default: those of the standard quality.")
+@click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), default="profile.json", help="Where the trace goes.")
+def profile(prompt: str, size: str | None, seconds: float | None, steps: int | None, trace: Path) -> None:
+    """Render PROMPT once under torch's profiler: a trace, the stages' times and the operations that took most."""
+    from cache.catalog import Ask  # noqa: PLC0415
+    from gateway.commands.profile import lines, run  # noqa: PLC0415  # loads the model
+
+    with facts_told():
+        profiled = asyncio.run(run(read_settings(), prompt, Ask(size=size, seconds=seconds, steps=steps), trace))
+    click.echo("\n".join(lines(profiled, trace)))
+
+
+@main.command()
 @click.option("--repair", is_flag=True, help="Put right what is found.")
 @click.option("--older-than", type=float, help="Seconds after which an object without a row is garbage; default: longer than any job.")
 @click.option("--no-digests", is_flag=True, help="Look at names and lengths only; else every byte is read.")
@@ -127,6 +143,24 @@ def shown(default: object) -> str:
 
 
 @main.command()
+@click.option("--embedder", default="", help="The encoder to move to: a folder or hub id; default: REPRISE_EMBEDDER.")
+@click.option("--verifier", default="", help="The verifier that will go with it; default: REPRISE_VERIFIER.")
+def reembed(embedder: str, verifier: str) -> None:
+    """Give every clip a vector by another encoder, beside a running server. Cut off, it goes on where it was.
+
+    Then restart with REPRISE_EMBEDDER, and run it once more for the clips made in between.
+    """
+    from gateway.commands.reembed import run  # noqa: PLC0415  # loads the encoder
+
+    with facts_told():
+        here = read_settings()
+        version, done, judged = asyncio.run(run(here, embedder or here.embedder, verifier or here.verifier))
+    click.echo(f"{done.vectors} clips have a vector by {version} now; {done.unread} it cannot read: Exact only")
+    if not judged:
+        click.echo("No calibration table holds for it: it will give no near hits.")
+
+
+@main.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, exists=True, dir_okay=False))
 def judge(file: Path) -> None:
     """Judge pairs: one JSON row {"new": …, "cached": …} a line in, one verdict a line out, in the same order."""
@@ -137,6 +171,67 @@ def judge(file: Path) -> None:
         for row in judge_rows(lines, settings.embedder, settings.verifier, settings.encoders, settings.max_wrong):
             sys.stdout.write(row + "\n")
     sys.stdout.flush()
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, exists=True, dir_okay=False), metavar="LOG")
+@click.option("--capacity", type=click.IntRange(1), help="Most clips kept; also compares with other evictions. Default: room for all.")
+def replay(file: Path, capacity: int | None) -> None:
+    """What the hit rate would have been: past requests, one JSON row {"prompt": …} a line, read again by the judge in force."""
+    from rich.console import Console  # noqa: PLC0415
+
+    from gateway.commands.replay import run, table  # noqa: PLC0415  # loads the encoders
+
+    with click.open_file(str(file), encoding="utf-8", errors="surrogateescape") as lines, facts_told():
+        count, found = run(read_settings(), lines, capacity)
+    Console().print(table(count, found))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True, exists=True, dir_okay=False))
+@click.option("--recipe", default="", help="For rows that say nothing else: size=…,seconds=…,quality=… or a JSON object.")
+@click.option("--tenant", default="", help="Whose cache; with a server it is the tenant of the key.")
+@click.option("--key", default="", help="Admin key for a server that wants one; default: REPRISE_ADMIN_KEY.")
+@click.option("--url", default="", help="The server to speak to; default: the one that runs on REPRISE_DATA_DIR, else none is needed.")
+def precompute(file: Path, recipe: str, tenant: str, key: str, url: str) -> None:
+    """Make clips ahead of time: a prompt a line, a CSV with a column prompt, or JSON lines; - reads stdin.
+
+    Run again it goes on where it was: what is there counts as hit already. Exit code 1: a line or a prompt was no good.
+    """
+    from gateway.ahead.plan_lists import format_of, parted, read_list, settings_of  # noqa: PLC0415
+    from gateway.commands.precompute import precompute as run  # noqa: PLC0415  # loads the whole app
+    from gateway.commands.precompute import show, tell  # noqa: PLC0415
+
+    with facts_told():
+        here, usual = read_settings(), settings_of(recipe)
+        with click.open_file(str(file), encoding="utf-8", errors="surrogateescape") as opened:
+            lines = opened.read().splitlines()
+        first = next((line for line in lines if line.strip()), "")
+        rows, faults = parted(read_list(format_of("" if str(file) == "-" else file.name, first), lines))
+        show(f"{file}:{fault.line}: {fault.message}" for fault in faults)
+        try:
+            outcome = asyncio.run(run(here, str(file), rows, usual, tenant, url, key or here.admin_key))
+        except KeyboardInterrupt:
+            click.echo("Stopped. What is made stays made; run this again to go on.", err=True)
+            raise SystemExit(130) from None
+    if not tell(outcome, len(faults)):
+        raise SystemExit(1)
+
+
+@main.command()
+@click.option("--budget", type=click.IntRange(1, 1000), default=None, help="Prompts at most; default: REPRISE_PLAN_BUDGET.")
+@click.option("--gpu-seconds", type=click.FloatRange(0, min_open=True), default=None, help="GPU-seconds at most.")
+@click.option("--start", is_flag=True, help="Begin at once, behind everybody who waits.")
+@click.option("--tenant", default="", help="Whose requests; default: the key's tenant, or `local`.")
+@click.option("--key", default="", help="Admin key for a server that wants one; default: REPRISE_ADMIN_KEY.")
+@click.option("--url", default="", help="The server to speak to; default: the one that runs on REPRISE_DATA_DIR, else none is needed.")
+def plan(budget: int | None, gpu_seconds: float | None, start: bool, tenant: str, key: str, url: str) -> None:
+    """Find the prompts whose clips would answer most of what is expected next, and keep them as a plan."""
+    from gateway.commands.precompute import plan as run  # noqa: PLC0415  # loads the whole app
+
+    with facts_told():
+        here = read_settings()
+        asyncio.run(run(here, budget or here.plan_budget, gpu_seconds, tenant, url, key or here.admin_key, start))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cache.errors import RepriseError
 from cache.settings import PREFIX, Settings
-from gateway.logs import start_logging
+from gateway.observed.logs import start_logging
 
 
 def read_settings() -> Settings:

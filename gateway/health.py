@@ -12,8 +12,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Method
 
 from cache.errors import RepriseError
-from gateway.access import PUBLIC
+from gateway.entry.access import PUBLIC
 from gateway.http.reply import Reply
+from gateway.http.shapes import Liveness, PartState, Readiness
 from gateway.http.wire import encode
 
 PATIENCE = 2.0  # seconds that one part has to say how it is
@@ -44,16 +45,18 @@ class Health:
         ]
 
     async def live(self, request: Request[Any, Any, Any]) -> Reply:
-        return Reply(encode({"status": "live"}), headers=[_UNCACHED], head=request.method == "HEAD")
+        return Reply(encode(Liveness("live")), headers=[_UNCACHED], head=request.method == "HEAD")
+
+    async def look(self) -> dict[str, str | None]:
+        """Of each part the code of what is wrong, None where all is well; within `PATIENCE`."""
+        notes = await asyncio.gather(*(_note(part) for part in self._parts.values()))
+        return dict(zip(self._parts, notes, strict=True))
 
     async def ready(self, request: Request[Any, Any, Any]) -> Reply:
-        notes = await asyncio.gather(*(_note(part) for part in self._parts.values()))
-        told = {
-            name: {"ready": note is None, "needed": part.needed, "note": note}
-            for (name, part), note in zip(self._parts.items(), notes, strict=True)
-        }
-        ready = all(note is None or not part.needed for part, note in zip(self._parts.values(), notes, strict=True))
-        body = encode({"status": "ready" if ready else "not_ready", "parts": told})
+        notes = await self.look()
+        told = {name: PartState(notes[name] is None, part.needed, notes[name]) for name, part in self._parts.items()}
+        ready = all(notes[name] is None or not part.needed for name, part in self._parts.items())
+        body = encode(Readiness("ready" if ready else "not_ready", told))
         return Reply(body, status=200 if ready else 503, headers=[_UNCACHED], head=request.method == "HEAD")
 
 

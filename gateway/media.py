@@ -16,10 +16,10 @@ from litestar.types import Receive, Scope, Send
 from cache.clip import Clip, ObjectKind, StoredObject
 from cache.errors import DatabaseAway, Invalid, NotFound, ObjectCorrupt, RepriseError
 from cache.ids import is_id
-from cache.storage.objects import CHUNK, Objects
-from gateway.access import Caller, caller_of
+from cache.storage.bytes.objects import CHUNK, Objects
 from gateway.ask import Answer
 from gateway.byte_cache import ByteCache, Served
+from gateway.entry.access import Caller, caller_of
 from gateway.http.body import query
 from gateway.http.conditions import Part, Unchanged, Whole, decide, http_date
 from gateway.http.reply import Header, headers_of
@@ -27,6 +27,8 @@ from gateway.http.reply import Header, headers_of
 # The latent is kept for later renders and is no client's business.
 VARIANTS: tuple[ObjectKind, ...] = ("video", "thumbnail", "spritesheet")
 _EXTENSIONS = {"video/mp4": "mp4", "image/webp": "webp", "image/jpeg": "jpg", "image/png": "png"}
+
+_KEPT_NOWHERE = b"no-store"
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +70,8 @@ class Media:
         if request.method == "HEAD":
             return Film(status, headers, None)
         if self._link is not None and (address := self._link(stored)) is not None:
-            return Film(302, [(b"location", address.encode("ascii")), (b"cache-control", b"private, max-age=60")], None)
+            kept = _KEPT_NOWHERE if served.private else b"private, max-age=60"
+            return Film(302, [(b"location", address.encode("ascii")), (b"cache-control", kept)], None)
         pieces = await self._pieces(clip, stored, start, stop)
         self._cache.remember(caller.tenant, video_id, served)
         if kind != "video" or (start, stop) != (0, stored.length):
@@ -83,13 +86,13 @@ class Media:
             if served is None:
                 raise
             return None, served
-        return clip, Served(stored, clip.created_at)
+        return clip, Served(stored, clip.created_at, clip.private)
 
     async def _pieces(self, clip: Clip | None, stored: StoredObject, start: int, stop: int) -> AsyncIterator[bytes]:
         """All checks are done when this returns: a film that cannot be sent whole is refused before its first byte."""
         try:
             if self._cache.fits(stored):
-                return _cut(await self._cache.body(stored, self._objects.read), start, stop)
+                return cut(await self._cache.body(stored, self._objects.read), start, stop)
             return await self._objects.open(stored, start, stop - start)
         except ObjectCorrupt:
             if clip is not None:
@@ -141,7 +144,7 @@ async def _disconnected(receive: Receive) -> None:
         pass
 
 
-async def _cut(body: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
+async def cut(body: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
     for at in range(start, stop, CHUNK):
         yield body[at : min(at + CHUNK, stop)]
 
@@ -158,7 +161,7 @@ def _headers(video_id: str, served: Served, etag: str) -> list[Header]:
     name = f"{video_id}.{_EXTENSIONS.get(stored.content_type, 'bin')}"
     return [
         (b"accept-ranges", b"bytes"),
-        (b"cache-control", b"private, immutable"),
+        (b"cache-control", _KEPT_NOWHERE if served.private else b"private, immutable"),
         (b"etag", etag.encode("latin-1")),
         (b"last-modified", http_date(served.modified).encode("ascii")),
         (b"content-disposition", f'inline; filename="{name}"'.encode("ascii")),

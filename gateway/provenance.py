@@ -5,8 +5,8 @@ from __future__ import annotations
 import structlog
 
 from cache.settings import Settings
+from cache.storage.bytes.objects import Objects
 from cache.storage.database import Database
-from cache.storage.objects import Objects
 from cache.storage.provenance import FILE, Provenance, signing_keys
 from cache.storage.resigning import sign_unsigned
 from cache.storage.shelf import Shelf

@@ -7,6 +7,7 @@ from generator.model import find_model, find_upstream_model
 from generator.outbound import Patience
 from generator.pipeline import PipelineRenderer
 from generator.renderer import Renderer
+from generator.speed import Speed
 from generator.upstream import UpstreamRenderer
 
 
@@ -20,13 +21,32 @@ def build_renderer(settings: Settings) -> Renderer:
             settings.upstream_key,
             settings.data_dir / "upstream",
             Patience(whole=settings.job_limit),
+            settings.upstream_film_mb * 2**20,
+            settings.upstream_fields,
         )
     found = find_model(settings.model, settings.model_revision, settings.data_dir)
     return PipelineRenderer(
-        found,
+        found.with_step_cache(settings.step_cache),
         settings.device,
-        settings.precision,
+        speed(settings),
         settings.render_threads,
         settings.render_niceness,
         settings.warm_up,
+        settings.batch,
+    )
+
+
+def speed(settings: Settings) -> Speed:
+    return Speed(
+        precision=settings.precision,
+        compile=settings.compile,
+        attention=settings.attention,
+        guidance=settings.guidance,
+        vae_precision=settings.vae_precision,
+        vae_layout=settings.vae_layout,
+        vae_fuse=settings.vae_fuse,
+        vae_search=settings.vae_search,
+        compiled=settings.data_dir / "compiled",
+        prompts_kept=settings.prompts_mb * 2**20,
+        headroom=int(settings.vram_headroom_gb * 2**30),
     )

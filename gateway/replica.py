@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from cache.storage.changes import ClipChange
 from cache.storage.database import Database
 from cache.storage.news import News
 from gateway.byte_cache import ByteCache
-from generator.signals import Signals
+from generator.queueing.signals import Signals
 
 log = structlog.get_logger(__name__)
+
+LOOK = 2.0  # seconds between looks at the rows, in case nobody tells
 
 
 class Replica:
@@ -44,6 +47,26 @@ class Replica:
         self._database, self._index, self._encoders = database, index, encoders
         self._memory, self._cached, self._signals, self._news = memory, cached, signals, news
         self._remote, self._folder = remote, folder
+        self._projection: Projection | None = None
+        self._began = time.monotonic()
+
+    @property
+    def clips(self) -> int:
+        return self._index.count()
+
+    @property
+    def nbytes(self) -> int:
+        return self._index.nbytes()
+
+    @property
+    def sequence(self) -> int:
+        return self._index.sequence
+
+    @property
+    def behind(self) -> float:
+        """Seconds since the index last held all rows; those between two looks, when nobody tells of news, are none."""
+        level_at = self._began if self._projection is None or self._projection.level_at is None else self._projection.level_at
+        return max(0.0, time.monotonic() - level_at - LOOK)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -65,7 +88,8 @@ class Replica:
         generations = Generations(self._database, self._remote, self._folder, embedder.version, embedder.dimension)
         await generations.bring(self._index)
         rows = RowLog(self._database, embedder.version)
-        projection = Projection(self._index, _Overheard(rows, self._changed), embedder.version, embedder.dimension)
+        projection = Projection(self._index, _Overheard(rows, self._changed), embedder.version, embedder.dimension, every=LOOK)
+        self._projection = projection
         self._signals.at_every_end(projection.tell)
         if self._news is not None:
             self._news.on("clip", lambda *_: projection.tell())

@@ -9,8 +9,9 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from cache.storage.pool import Pool, Standing
-from gateway.access import admin_of
+from gateway.entry.access import admin_of
 from gateway.http.reply import Reply
+from gateway.http.shapes import SharedOffer, SharedPage, SharedState
 from gateway.http.wire import encode
 
 _MOST = 100
@@ -34,25 +35,19 @@ class Shared:
     async def list(self, request: AnyRequest) -> Reply:
         admin_of(request)
         standings = await self._pool.standings(_MOST)
-        shape = {"object": "list", "data": [_shape(standing) for standing in standings]}
-        return Reply(encode(shape), head=request.method == "HEAD")
+        page = SharedPage("list", [_offer(standing) for standing in standings])
+        return Reply(encode(page), head=request.method == "HEAD")
 
     async def approve(self, request: AnyRequest, clip_id: FromPath[str]) -> Reply:
         await self._pool.approve(clip_id, admin_of(request).key_id)
-        return Reply(encode({"clip": clip_id, "object": "shared", "state": "pooled"}))
+        return Reply(encode(SharedState(clip_id, "shared", "pooled")))
 
     async def withdraw(self, request: AnyRequest, clip_id: FromPath[str]) -> Reply:
         await self._pool.withdraw(clip_id, admin_of(request).key_id)
-        return Reply(encode({"clip": clip_id, "object": "shared", "state": "withdrawn"}))
+        return Reply(encode(SharedState(clip_id, "shared", "withdrawn")))
 
 
-def _shape(standing: Standing) -> dict[str, object]:
-    return {
-        "clip": standing.clip_id,
-        "object": "shared",
-        "state": standing.state,
-        "tenant": standing.tenant,
-        "prompt": standing.prompt,
-        "tenants_asking": standing.tenants,
-        "changed_at": int(standing.changed_at),
-    }
+def _offer(standing: Standing) -> SharedOffer:
+    return SharedOffer(
+        standing.clip_id, "shared", standing.state, standing.tenant, standing.prompt, standing.tenants, int(standing.changed_at)
+    )

@@ -22,6 +22,7 @@ from cache.clip import Clip
 from cache.ids import is_id
 from cache.matching.lookup import Lookup, Search
 from cache.request import Request, VerdictWord
+from cache.spans import traceparent
 from cache.storage.changes import changes_since
 from cache.storage.database import Database, Transaction
 from cache.storage.requests import Requests
@@ -29,11 +30,11 @@ from cache.storage.rows import next_sequence
 from cache.storage.shelf import Shelf
 from cache.variant import Film, Variant
 from cache.verdict import Candidate, Miss
-from generator.dispatch import Dispatch
 from generator.job import Priority
-from generator.queue import AlreadyMade, Queue
-from generator.queue_rows import NewJob
-from generator.withdrawal import adopt, adopt_clip
+from generator.queueing.dispatch import Dispatch
+from generator.queueing.queue import AlreadyMade, Queue
+from generator.queueing.queue_rows import NewJob
+from generator.queueing.withdrawal import adopt, adopt_clip
 
 _ROUNDS = 5  # after so many newcomers in a row the miss is made, duplicate or not: an answer must come
 _MOST = 1000  # newcomers looked at
@@ -118,7 +119,7 @@ class Submission:
             await self._requests.insert(connection, request)
             return request
 
-        settled, request = await self._settle(wish, commit)
+        settled, request = await self.settle(wish, commit)
         return None if request is None else (request, settled.clip)
 
     async def adopt(self, wish: Wish, orphan: Request) -> bool:
@@ -130,10 +131,11 @@ class Submission:
             assert settled.job_id is not None, "a wish that no clip answers has a job"
             return await adopt(connection, orphan.id, settled.job_id, joined=settled.joined)
 
-        _, adopted = await self._settle(wish, commit)
+        _, adopted = await self.settle(wish, commit)
         return adopted
 
-    async def _settle(self, wish: Wish, commit: Callable[[Transaction, Settled], Awaitable[Committed]]) -> tuple[Settled, Committed]:
+    async def settle(self, wish: Wish, commit: Callable[[Transaction, Settled], Awaitable[Committed]]) -> tuple[Settled, Committed]:
+        """`commit` writes down who wants it, in the transaction that found a clip or a job for it; what that returns comes back."""
         jobs_seen, clips_seen = 0, wish.search.seen if wish.search is not None else 0
         match: _Match | None = None
         turn = 0
@@ -223,6 +225,7 @@ class Submission:
             allow_smaller=wish.allow_smaller,
             embedder=None if embedding is None else embedding.version,
             vector=None if embedding is None else embedding.vector.astype("<f2").tobytes(),
+            traceparent=traceparent(),
         )
         submitted = await self._queue.submit(connection, new)
         if isinstance(submitted, AlreadyMade):

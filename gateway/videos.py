@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from litestar import Request, delete, post, route
@@ -11,14 +12,15 @@ from litestar.types import Method
 
 from cache.errors import Invalid, NotFound
 from cache.ids import is_id
-from gateway.access import caller_of
+from cache.spans import note
 from gateway.ask import Answer, Answered, Order
 from gateway.byte_cache import ByteCache
+from gateway.entry.access import caller_of
 from gateway.http.body import query, read_fields
 from gateway.http.headers import found_headers, poll_headers
 from gateway.http.reply import Header, Reply, headers_of
+from gateway.http.shapes import DeletedVideo, FeedbackBody, ModelPage, VideoFeedback
 from gateway.http.wire import (
-    FeedbackBody,
     check_feedback_field,
     check_video_field,
     encode,
@@ -29,6 +31,7 @@ from gateway.http.wire import (
     video_page,
 )
 from gateway.models import Models
+from gateway.observed.counts import Counts
 
 LARGEST_PAGE = 100
 USUAL_PAGE = 20
@@ -50,8 +53,10 @@ _ALL: list[Method] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 class Videos:
     """`cache` must forget the bytes of what is deleted here."""
 
-    def __init__(self, answer: Answer, models: Models, cache: ByteCache, *, body_limit: int, wait_limit: float) -> None:
-        self._answer, self._models, self._cache = answer, models, cache
+    def __init__(
+        self, answer: Answer, models: Models, cache: ByteCache, *, body_limit: int, wait_limit: float, counts: Counts | None = None
+    ) -> None:
+        self._answer, self._models, self._cache, self._counts = answer, models, cache, counts or Counts()
         self._body_limit, self._wait_limit = body_limit, wait_limit
 
     def routes(self) -> list[HTTPRouteHandler]:
@@ -69,9 +74,16 @@ class Videos:
 
     async def create(self, request: AnyRequest) -> Reply:
         headers = headers_of(request.scope)
+        began = time.perf_counter()
         fields = await read_fields(headers, request.receive, self._body_limit, check_video_field)
         ask = video_ask(fields, headers, caller_of(request), self._models, self._wait_limit)
+        note("prompt", ask.prompt.text)
         answered = await self._answer.create(ask)
+        made = answered.request
+        note("verdict", made.verdict)
+        note("video", made.id)
+        note("job", made.job_id)
+        self._counts.answered(made.verdict, time.perf_counter() - began, made.gpu_seconds_saved)
         told = found_headers(answered)
         if ask.wait:
             told.append((b"preference-applied", b"wait=%d" % ask.wait))
@@ -96,7 +108,7 @@ class Videos:
             raise Invalid("erase", f"erase must be true or false, not {erase[:40]!r}")
         await self._answer.delete(caller, checked(video_id), erase == "true")
         self._cache.forget(caller.tenant, video_id)
-        return _json(request, {"id": video_id, "object": "video.deleted", "deleted": True})
+        return _json(request, DeletedVideo(video_id, "video.deleted", True))
 
     async def cancel(self, request: AnyRequest, video_id: FromPath[str]) -> Reply:
         answered = await self._answer.cancel(caller_of(request), checked(video_id))
@@ -108,13 +120,13 @@ class Videos:
         fields = await read_fields(headers_of(request.scope), request.receive, self._body_limit, check_feedback_field)
         satisfied = read_body(FeedbackBody, fields).satisfied
         await self._answer.feedback(caller, video_id, satisfied)
-        return _json(request, {"id": video_id, "object": "video.feedback", "satisfied": satisfied})
+        return _json(request, VideoFeedback(video_id, "video.feedback", satisfied))
 
     async def unsupported(self, request: AnyRequest) -> Reply:
         raise NotFound("remix, edits, extensions and characters are not supported", code="not_supported")
 
     async def models(self, request: AnyRequest) -> Reply:
-        return _json(request, {"object": "list", "data": [model_object(model) for model in self._models.served]})
+        return _json(request, ModelPage("list", [model_object(model) for model in self._models.served]))
 
     async def model(self, request: AnyRequest, name: FromPath[str]) -> Reply:
         try:

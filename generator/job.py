@@ -65,6 +65,7 @@ class Job:
     """`attempt` is the fencing token: it grows with every lease, and every write of a worker names it.
 
     `prompt` are the first asker's words, which the model is given. Times are Unix seconds by the database's clock.
+    `traceparent` is the W3C trace context of the request that it began with, where that was traced.
     """
 
     id: str
@@ -91,6 +92,12 @@ class Job:
     joinable: bool = True
     allow_smaller: bool = False
     donor: str | None = None
+    traceparent: str | None = None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """What log lines about it carry."""
+        return {"job": self.id} if self.traceparent is None else {"job": self.id, "trace_id": self.traceparent.split("-")[1]}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from cache.errors import RenderFailed
 
 BUNDLED = Path(__file__).parent / "demo" / "model"
 RENDERER = "pipeline"
+
+# Changes pixels, as `name` or `name:number`: a threshold, or for taylor the steps between two whole ones.
+STEP_CACHES = ("none", "first_block", "taylor", "sea")
 
 _INDEX = "model_index.json"
 _ROW = "reprise.json"
@@ -35,6 +38,15 @@ class FoundModel:
     @property
     def local(self) -> bool:
         return self.commit is None
+
+    def with_step_cache(self, step_cache: str) -> FoundModel:
+        """RenderFailed for one that nobody knows. "none" leaves what the model's own row says."""
+        name, _, number = step_cache.partition(":")
+        if name not in STEP_CACHES or (number and not number.replace(".", "", 1).isdigit()):
+            raise RenderFailed(f"no such step cache: {step_cache}; there are {', '.join(STEP_CACHES)}", "model_not_supported")
+        if name == "none":
+            return self
+        return replace(self, served=replace(self.served, row=replace(self.served.row, step_cache=step_cache)))
 
 
 def find_model(model: str, revision: str, data_dir: Path, aliases: tuple[str, ...] = ()) -> FoundModel:

@@ -1,6 +1,6 @@
 """The renderer that is our own pipeline: one thread that loads the model and renders, behind plain `await`.
 
-Only that thread imports wan.py, the door to torch: a process that never renders never pays for it.
+Only that thread imports the room diffusion/, the door to torch: a process that never renders never pays for it.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from cache.catalog import Ask, ServedModel, resolve
 from cache.errors import OutOfMemory, RenderFailed, RepriseError
 from generator.model import FoundModel
-from generator.renderer import Order, Rendered
+from generator.renderer import Operation, Order, Rendered, Room, Stop
+from generator.speed import Speed
 
 if TYPE_CHECKING:
-    from generator.wan import Precision, Told, Wan
+    from generator.diffusion.wan import Told, Wan
 
 T = TypeVar("T")
+
+_BATCH = 8  # clips at once on an accelerator, where that pays
 
 
 class PipelineRenderer:
@@ -39,14 +43,16 @@ class PipelineRenderer:
         self,
         model: FoundModel,
         device: str = "auto",
-        precision: Precision = "auto",
+        speed: Speed | None = None,
         threads: int = 0,
         niceness: int = 5,
         warm: bool = True,
+        batch: int = 0,
     ) -> None:
-        self._model, self._device, self._precision = model, device, precision
+        """`batch`: clips at once, at most; 0 decides by the device."""
+        self._model, self._device, self._speed = model, device, speed or Speed()
         self._threads = threads or max(1, _cores() - 1)
-        self._cold = warm
+        self._cold, self._batch = warm, batch
         self._wan: Wan | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="render", initializer=_step_back, initargs=(niceness,))
 
@@ -59,6 +65,31 @@ class PipelineRenderer:
         """For the log: "reprise-demo on cpu in bfloat16"."""
         return f"{self.served.name} on {self._wan.where}" if self._wan else f"{self.served.name}, not loaded"
 
+    @property
+    def choices(self) -> str:
+        """For the log: what is compiled, which attention, and so on; empty until the model is loaded."""
+        return self._wan.choices if self._wan else ""
+
+    @property
+    def device(self) -> str:
+        """The device's own name, as its driver tells it."""
+        return self._wan.device if self._wan else self._device
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes of the accelerator, None where there is none."""
+        return self._wan.memory if self._wan else None
+
+    @property
+    def room(self) -> Room | None:
+        if self._wan is None or self._wan.limit is None:
+            return None
+        return Room(self._wan.device, self._wan.limit)
+
+    @property
+    def longest_batch(self) -> int:
+        return self._batch or (_BATCH if self.room is not None else 1)
+
     async def load(self) -> None:
         await self._run(self._load)
         if self._cold:
@@ -67,7 +98,7 @@ class PipelineRenderer:
             with suppress(OutOfMemory):  # a device too small for the default size may still do for others
                 await self.render([one_step], lambda _: None, threading.Event())
 
-    async def render(self, orders: list[Order], told: Told, stop: threading.Event) -> list[Rendered]:
+    async def render(self, orders: list[Order], told: Told, stop: Stop) -> list[Rendered]:
         if not orders or any(order.recipe != orders[0].recipe for order in orders):
             raise ValueError("a batch is one or more orders of one Recipe")
         try:
@@ -75,6 +106,17 @@ class PipelineRenderer:
         except asyncio.CancelledError:
             stop.set()  # nobody waits any more; the next render would queue behind this one
             raise
+
+    async def profile(self, order: Order, trace: Path) -> tuple[Rendered, list[Operation]]:
+        """One clip with torch's profiler beside it: its trace, and what took most time."""
+
+        def run() -> tuple[Rendered, list[Operation]]:
+            from generator.diffusion.profiling import profiled  # noqa: PLC0415  # as in _load
+
+            wan = self._load()
+            return profiled(lambda: wan.render([order], lambda _: None, threading.Event()), trace)
+
+        return await self._run(run)
 
     async def close(self) -> None:
         """Waits for the render at hand; set its `stop` first to be quick."""
@@ -85,10 +127,10 @@ class PipelineRenderer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, _told_as_facts, work)
 
     def _load(self) -> Wan:
-        from generator.wan import Wan  # noqa: PLC0415  # seconds of import, in the render thread
+        from generator.diffusion.wan import load  # noqa: PLC0415  # seconds of import, in the render thread
 
         if self._wan is None:
-            self._wan = Wan(self._model, self._device, self._precision, self._threads)
+            self._wan = load(self._model, self._device, self._speed, self._threads)
         return self._wan
 
 
@@ -109,7 +151,7 @@ def _told_as_facts(work: Callable[[], T]) -> T:
     except RepriseError:
         raise
     except Exception as error:
-        wan = sys.modules.get("generator.wan")
+        wan = sys.modules.get("generator.diffusion.wan")
         if wan is None or not wan.out_of_memory(error):
             raise RenderFailed(f"the model failed with {type(error).__name__}") from error  # the rest is for the log, not the client
     # Outside the handler: the error's traceback held the tensors that are to be freed.

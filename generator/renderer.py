@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +18,15 @@ Frames = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Order:
-    """What to render. `donor` is the safetensors file of a latent to start from (later work)."""
+    """What to render. `donor` is the safetensors file of a latent to start from (later work). `tiled`: to be decoded in
+    tiles from the start, because it would not fit otherwise.
+    """
 
     prompt: str
     recipe: Recipe
     seed: int
     donor: Path | None = None
+    tiled: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,9 @@ class Rendered:
     """`frames` is (F, H, W, 3) uint8 RGB, or None where `video` is a finished MP4 (upstream).
 
     `latent` is the final latent as safetensors bytes, normalised as the transformer sees it, or None.
-    `stages_ms` holds text_encode, denoise, vae_decode; `gpu_seconds` is what the renderer was held for.
+    `stages_ms` holds text_encode, denoise, vae_decode, `steps_ms` each denoise step; `gpu_seconds` is what the renderer was
+    held for. All three are this clip's share of its batch. `peak_bytes` is the most device memory that the batch took,
+    weights included; None where the device does not tell. `tiled`: it was decoded in tiles.
     """
 
     frames: Frames | None
@@ -48,8 +52,35 @@ class Rendered:
     latent: bytes | None
     stages_ms: Mapping[str, float]
     gpu_seconds: float
-    peak_memory_mb: float | None = None
+    peak_bytes: int | None = None
     notes: tuple[str, ...] = field(default=())
+    steps_ms: tuple[float, ...] = ()
+    tiled: bool = False
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A row of a profile: what the device (or the CPU) did `count` times, and the milliseconds in it alone."""
+
+    name: str
+    count: int
+    ms: float
+
+
+class Stop(Protocol):
+    """A `threading.Event`, or several of them taken together."""
+
+    def is_set(self) -> bool: ...
+
+    def set(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Room:
+    """The memory of the device that renders: its name, and the bytes that renders may take in all, weights included."""
+
+    device: str
+    limit: int
 
 
 class Renderer(Protocol):
@@ -59,14 +90,23 @@ class Renderer(Protocol):
     def served(self) -> ServedModel:
         """Which model, revision and row; known before the weights are loaded."""
 
+    @property
+    def room(self) -> Room | None:
+        """Known once it is loaded; None where nobody counts memory (a CPU, another server)."""
+
+    @property
+    def longest_batch(self) -> int:
+        """Clips that it can make at once; 1 where that gains nothing."""
+
     async def load(self) -> None:
         """Idempotent. Raises RenderFailed where the model cannot be loaded."""
 
-    async def render(self, orders: list[Order], told: Callable[[Progress], None], stop: threading.Event) -> list[Rendered]:
+    async def render(self, orders: list[Order], told: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
         """One clip per order, all of one Recipe (a batch). `told` is called from the renderer's own thread.
 
         Once `stop` is set RenderStopped is raised within one denoise step, and the next call works as usual.
-        Raises RenderFailed (OutOfMemory) and nothing else.
+        Raises RenderFailed (OutOfMemory) and nothing else. Out of memory in the decoder it frees what it can and decodes in
+        tiles, once; any other OutOfMemory is the caller's to answer.
         """
 
     async def close(self) -> None: ...

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import threading
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -21,7 +20,7 @@ from cache.errors import RenderFailed, RenderStopped
 from cache.recipe import Recipe
 from generator import film
 from generator.outbound import Outbound, Patience, api_base
-from generator.renderer import Order, Progress, Rendered
+from generator.renderer import Order, Progress, Rendered, Stop
 
 Told = Callable[[Progress], None]
 
@@ -63,13 +62,21 @@ class UpstreamRenderer:
     def served(self) -> ServedModel:
         return self._served
 
+    @property
+    def room(self) -> None:
+        """Its memory is its own affair."""
+
+    @property
+    def longest_batch(self) -> int:
+        return 1
+
     async def load(self) -> None:
         """Whether the upstream answers is seen at the first clip: it may come and go."""
         if self._outbound is None:
             await asyncio.to_thread(self._empty_folder)
             self._outbound = await asyncio.to_thread(self._open)  # reads certificates
 
-    async def render(self, orders: list[Order], told: Told, stop: threading.Event) -> list[Rendered]:
+    async def render(self, orders: list[Order], told: Told, stop: Stop) -> list[Rendered]:
         """One after the other: queueing is the upstream's own trade."""
         await self.load()
         made: list[Rendered] = []

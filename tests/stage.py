@@ -19,21 +19,21 @@ from cache.errors import RenderStopped
 from cache.ids import new_id
 from cache.prompt import Prompt
 from cache.request import Request, VerdictWord
+from cache.storage.bytes.folder import FolderObjects
+from cache.storage.bytes.objects import Objects
 from cache.storage.database import Database
-from cache.storage.folder import FolderObjects
-from cache.storage.objects import Objects
 from cache.storage.requests import Requests
 from cache.storage.rows import read_clips
 from cache.storage.shelf import ClipDraft, Shelf
 from cache.storage.tables import clips, jobs, requests
 from cache.variant import Film, Variant, tenant_scope
-from generator.dispatch import Dispatch, LocalDispatch
-from generator.leases import Leases, Made, Terms
-from generator.queue import AlreadyMade, Queue, Submitted
-from generator.queue_rows import NewJob
-from generator.renderer import Frames, Order, Progress, Rendered
-from generator.signals import Signals
-from generator.worker import Worker
+from generator.queueing.dispatch import Dispatch, LocalDispatch
+from generator.queueing.leases import Leases, Made, Terms
+from generator.queueing.queue import AlreadyMade, Queue, Submitted
+from generator.queueing.queue_rows import NewJob
+from generator.queueing.signals import Signals
+from generator.renderer import Frames, Order, Progress, Rendered, Room, Stop
+from generator.working.worker import Worker
 
 SERVED = ServedModel(DEMO, "revision-1", "pipeline")
 RECIPE = resolve(SERVED, Ask(seconds=0.5))
@@ -187,15 +187,17 @@ class PredictableRenderer:
     served: ServedModel = SERVED
     load_faults: list[Exception] = field(default_factory=list)
     after_render: Callable[[], None] = lambda: None
+    room: Room | None = None
+    longest_batch: int = 1
 
     async def load(self) -> None:
         if self.load_faults:
             raise self.load_faults.pop()
 
-    async def render(self, orders: list[Order], told: Callable[[Progress], None], stop: threading.Event) -> list[Rendered]:
+    async def render(self, orders: list[Order], told: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
         return await asyncio.to_thread(self._render, orders, told, stop)
 
-    def _render(self, orders: list[Order], told: Callable[[Progress], None], stop: threading.Event) -> list[Rendered]:
+    def _render(self, orders: list[Order], told: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
         self.begun.set()
         told(Progress("text_encode", 1))
         for step in range(self.steps):

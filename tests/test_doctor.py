@@ -13,7 +13,7 @@ from cache.storage.database import Database
 from cache.storage.doctor import Doctor
 from cache.storage.tables import requests
 from gateway.cli import main
-from generator.withdrawal import forsaken, orphans, set_free, unwanted
+from generator.queueing.withdrawal import forsaken, orphans, set_free, unwanted
 from tests.stage import Stage, draft, new_job, set_stage, take
 
 

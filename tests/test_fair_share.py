@@ -10,8 +10,8 @@ import pytest
 from cache.errors import QueueFull
 from cache.storage.database import Database
 from generator.job import Priority
-from generator.queue import Queue, Submitted
-from generator.queue_times import read_waiting
+from generator.queueing.queue import Queue, Submitted
+from generator.queueing.queue_times import read_waiting
 from tests.stage import SERVED, Stage, new_job, set_stage, take
 
 

@@ -10,13 +10,13 @@ from sqlalchemy import func, select
 
 from cache.errors import Conflict
 from cache.ids import new_id
+from cache.storage.bytes.objects import open_store
 from cache.storage.database import Database
 from cache.storage.doctor import Doctor
 from cache.storage.move import move
-from cache.storage.objects import open_store
 from cache.storage.tables import clip_objects, metadata
-from generator.leases import Made
-from generator.queue import AlreadyMade
+from generator.queueing.leases import Made
+from generator.queueing.queue import AlreadyMade
 from tests.databases import open_postgres, open_sqlite
 from tests.servers.swift import NoSwift, Swift
 from tests.stage import SERVED, Stage, set_stage, take

@@ -17,9 +17,9 @@ import pytest
 from cache.clip import StoredObject
 from cache.errors import ObjectCorrupt, StoreAway
 from cache.ids import new_id
-from cache.storage.folder import FolderObjects
-from cache.storage.objects import CHUNK, Objects, Sound, open_store
-from cache.storage.s3 import open_s3
+from cache.storage.bytes.folder import FolderObjects
+from cache.storage.bytes.objects import CHUNK, Objects, Sound, open_store
+from cache.storage.bytes.s3 import open_s3
 from tests.servers.swift import KEY, SECRET, NoSwift, Swift
 
 FILM = os.urandom(2 * CHUNK + 12_345)
@@ -256,7 +256,7 @@ class TestS3(Contract):
         assert swift.client().stat_object(bucket, stored.name).content_type == "image/webp"
 
     async def test_listings_of_many_pages(self, store: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("cache.storage.s3._PAGE", 2)
+        monkeypatch.setattr("cache.storage.bytes.s3._PAGE", 2)
         stored = [await store.put(new_id("clip"), "video", str(at).encode(), "video/mp4") for at in range(5)]
         assert await names(store) == sorted(one.name for one in stored)
 

@@ -17,16 +17,20 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from diffusers import WanPipeline
+from diffusers import AutoencoderKLWan, WanPipeline
 from safetensors.torch import load
 
 from cache.catalog import DEMO, WAN_TI2V_5B, Ask, resolve
-from cache.errors import OutOfMemory, RenderFailed, RenderStopped
+from cache.errors import OutOfMemory, RenderFailed, RenderStopped, Unavailable
 from cache.recipe import Recipe
+from cache.settings import Settings
+from gateway.commands.profile import lines, run
 from generator.demo.tiny import make_tiny_folder
+from generator.diffusion.prompts import Prompts
 from generator.model import FoundModel, find_model, folder_revision
 from generator.pipeline import PipelineRenderer
 from generator.renderer import Order, Progress, Rendered
+from generator.speed import Speed
 
 PROMPT = "a red circle moves to the left"
 
@@ -50,7 +54,7 @@ def recipe(model: FoundModel) -> Recipe:
 async def renderer(model: FoundModel, loaded: dict[str, PipelineRenderer]) -> PipelineRenderer:
     """One for all tests of this file, as in a worker: what a test leaves behind, the next one meets."""
     if "it" not in loaded:
-        loaded["it"] = PipelineRenderer(model, device="cpu", precision="float32", warm=False)
+        loaded["it"] = PipelineRenderer(model, device="cpu", speed=Speed(precision="float32"), warm=False)
         await loaded["it"].load()
     return loaded["it"]
 
@@ -95,7 +99,10 @@ async def test_a_clip(renderer: PipelineRenderer, recipe: Recipe) -> None:
     assert clip.stages_ms.keys() == {"text_encode", "denoise", "vae_decode"}
     assert all(ms > 0 for ms in clip.stages_ms.values())
     assert clip.gpu_seconds == pytest.approx(sum(clip.stages_ms.values()) / 1000, rel=0.2)
-    assert (clip.video, clip.notes) == (None, ())
+    assert len(clip.steps_ms) == 3
+    assert sum(clip.steps_ms) == pytest.approx(clip.stages_ms["denoise"], rel=0.2)
+    assert (clip.video, clip.notes, clip.tiled) == (None, (), False)
+    assert (clip.peak_bytes, renderer.room, renderer.longest_batch) == (None, None, 1)  # nobody counts a CPU's
     assert clip.latent is not None
     latent = load(clip.latent)["latent"]
     assert (tuple(latent.shape), latent.dtype) == ((16, 3, 8, 8), torch.float16)
@@ -125,6 +132,153 @@ async def test_it_is_what_the_stock_pipeline_makes(renderer: PipelineRenderer, r
     assert clip.frames is not None
     # At most the last bit of a colour: the thread counts differ, and so may the order of sums.
     assert np.abs(clip.frames.astype(int) - np.round(film * 255)).max() <= 1
+
+
+async def test_the_choices_of_speed_leave_the_film_alone(renderer: PipelineRenderer, model: FoundModel, recipe: Recipe) -> None:
+    other = PipelineRenderer(
+        model, device="cpu", speed=Speed(precision="float32", guidance="together", vae_layout="channels_last", attention="_native_math")
+    )
+    await other.load()
+    assert "both passes of guidance at once" in other.choices
+    assert "attention _native_math" in other.choices
+    assert "channels last" in other.choices
+    for guided in (recipe, replace(recipe, guidance=1.0)):
+        film, plain = await one(other, guided), await one(renderer, guided)
+        assert np.abs(film.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
+    await other.close()
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
+async def test_compiled_blocks_leave_the_film_alone(renderer: PipelineRenderer, model: FoundModel, recipe: Recipe, tmp_path: Path) -> None:
+    speed = Speed(precision="float32", compile="static", compiled=tmp_path / "compiled")
+    other = PipelineRenderer(model, device="cpu", speed=speed, niceness=0, warm=False)
+    await other.load()
+    assert "compiles the transformer's blocks (static)" in other.choices
+    short = replace(recipe, frames=5, steps=1, guidance=1.0)  # one shape: a compile takes seconds
+    film, plain = await one(other, short), await one(renderer, short)
+    assert np.abs(film.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
+    await other.close()
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
+async def test_what_cannot_be_compiled_runs_as_it_is_written(renderer: PipelineRenderer, model: FoundModel, recipe: Recipe) -> None:
+    other = PipelineRenderer(model, device="cpu", speed=Speed(precision="float32", compile="static", vae_fuse="on"), warm=False)
+    await other.load()
+
+    def refused(*_: Any, **__: Any) -> Any:
+        raise torch._inductor.exc.InductorError(RuntimeError("no compiler is here"), None)
+
+    for part in (other._wan._pipe.transformer, other._wan._pipe.vae):  # type: ignore[union-attr]  # it is loaded
+        for module in part.modules():
+            if module._compiled_call_impl is not None:
+                module._compiled_call_impl = refused
+    film, plain = await one(other, recipe), await one(renderer, recipe)
+    assert np.abs(film.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
+    await other.close()
+
+
+async def test_an_attention_that_is_not_there_is_done_without(model: FoundModel, recipe: Recipe) -> None:
+    other = PipelineRenderer(model, device="cpu", speed=Speed(attention="_native_cudnn"), warm=False)
+    await other.load()
+    assert "attention native" in other.choices
+    assert (await one(other, recipe)).frames is not None
+    await other.close()
+
+
+async def test_a_step_cache_changes_pixels_and_leaves_nothing_behind(renderer: PipelineRenderer, recipe: Recipe) -> None:
+    many = replace(recipe, steps=8)
+    before = await one(renderer, many)
+    for spelled in ("first_block:0.9", "taylor:4", "sea:0.9"):
+        cached = await one(renderer, replace(many, step_cache=spelled))
+        assert cached.latent != before.latent, spelled
+    assert (await one(renderer, many)).latent == before.latent
+
+
+@pytest.mark.parametrize("spelled", ["nonsense", "first_block:much", "none of these"])
+def test_a_step_cache_that_nobody_knows(model: FoundModel, spelled: str) -> None:
+    with pytest.raises(RenderFailed, match="no such step cache"):
+        model.with_step_cache(spelled)
+    assert resolve(model.with_step_cache("sea:0.1").served, Ask()).step_cache == "sea:0.1"
+
+
+@pytest.mark.parametrize("when", [0, 1])
+async def test_out_of_memory_in_the_decoder_is_tried_again_in_tiles(
+    renderer: PipelineRenderer, recipe: Recipe, monkeypatch: pytest.MonkeyPatch, when: int
+) -> None:
+    whole = [await one(renderer, recipe, seed=seed) for seed in (7, 8)]
+    decode, calls = AutoencoderKLWan.decode, list[bool]()
+
+    def decoded(self: Any, *args: Any, **more: Any) -> Any:
+        calls.append(self.use_tiling)
+        if len(calls) == when + 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decode(self, *args, **more)
+
+    monkeypatch.setattr(AutoencoderKLWan, "decode", decoded)
+    told = Told()
+    made = await renderer.render([Order(PROMPT, recipe, seed) for seed in (7, 8)], told, told.stop)
+    assert calls == ([False, True, True] if when == 0 else [False, False, True])
+    assert [clip.tiled for clip in made] == ([True, True] if when == 0 else [False, True])
+    assert [clip.notes for clip in made] == [("decoded in tiles, because memory was short",) if clip.tiled else () for clip in made]
+    for clip, plain in zip(made, whole, strict=True):  # so small a picture is one tile
+        assert np.abs(clip.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
+
+
+async def test_out_of_memory_in_tiles_too_is_told(renderer: PipelineRenderer, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = await one(renderer, recipe)
+
+    def decoded(*_: Any, **__: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched, pytest.raises(OutOfMemory):
+        patched.setattr(AutoencoderKLWan, "decode", decoded)
+        await one(renderer, recipe)
+    assert (await one(renderer, recipe)).latent == before.latent
+
+
+def test_prompts_are_kept_within_their_bytes() -> None:
+    prompts, asked = Prompts(limit=3 * 4 * 8 * 2), list[str]()
+
+    def encoded(text: str, tokens: int) -> torch.Tensor:
+        def encode() -> torch.Tensor:
+            asked.append(text)
+            return torch.cat([torch.ones(tokens, 8, dtype=torch.bfloat16), torch.zeros(6 - tokens, 8, dtype=torch.bfloat16)])
+
+        return prompts.padded(text, 6, torch.device("cpu"), encode)
+
+    for text in ("a", "b", "c", "a", "d", "b"):  # room for three of four tokens: b is the oldest when d comes
+        whole = encoded(text, 4)
+        assert (tuple(whole.shape), int(whole.any(dim=-1).sum())) == ((6, 8), 4)
+    assert asked == ["a", "b", "c", "d", "b"]
+    assert len(prompts) == 3
+    assert prompts.bytes == 3 * 4 * 8 * 2
+    nothing_kept = Prompts(limit=0)
+    nothing_kept.padded("a", 6, torch.device("cpu"), lambda: torch.ones(6, 8))
+    assert (len(nothing_kept), nothing_kept.bytes) == (0, 0)
+
+
+async def test_a_profile_tells_where_the_time_goes(renderer: PipelineRenderer, recipe: Recipe, tmp_path: Path) -> None:
+    trace = tmp_path / "deep" / "trace.json"
+    rendered, operations = await renderer.profile(Order(PROMPT, recipe, 7), trace)
+    assert rendered.latent == (await one(renderer, recipe)).latent
+    assert any("convolution" in row.name for row in operations)
+    assert [row.ms for row in operations] == sorted((row.ms for row in operations), reverse=True)
+    assert len(json.loads(trace.read_text())["traceEvents"]) > 100
+
+
+async def test_the_profile_command(folder: Path, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, model=str(folder), device="cpu", render_niceness=0)
+    told = lines(await run(settings, PROMPT, Ask(steps=2), tmp_path / "trace.json"), tmp_path / "trace.json")
+    for expected in ("reprise-demo on cpu", "compiles nothing", "text_encode", "denoise", "vae_decode", "film", "a step:", "convolution"):
+        assert any(expected in line for line in told), expected
+    assert (tmp_path / "trace.json").stat().st_size > 1000
+    with pytest.raises(Unavailable, match="only our own pipeline"):
+        await run(
+            settings.model_copy(update={"renderer": "upstream", "model": "reprise-demo", "upstream_url": "http://127.0.0.1:9/v1"}),
+            PROMPT,
+            Ask(),
+            tmp_path / "no.json",
+        )
 
 
 async def test_equal_seed_equal_bits(renderer: PipelineRenderer, recipe: Recipe) -> None:
@@ -221,7 +375,7 @@ async def test_whoever_waits_may_be_cancelled(renderer: PipelineRenderer, recipe
 
 @pytest.mark.parametrize(
     "change",
-    [{"width": 72}, {"height": 24}, {"frames": 8}, {"frames": 10}, {"revision": "0" * 64}, {"model": "other"}, {"step_cache": "taylor"}],
+    [{"width": 72}, {"height": 24}, {"frames": 8}, {"frames": 10}, {"revision": "0" * 64}, {"model": "other"}, {"step_cache": "nonsense"}],
 )
 async def test_what_it_cannot_render_exactly_it_refuses(renderer: PipelineRenderer, recipe: Recipe, change: dict[str, Any]) -> None:
     with pytest.raises(RenderFailed):
@@ -255,7 +409,7 @@ async def test_the_render_thread_steps_back(renderer: PipelineRenderer, recipe: 
 
 
 async def test_bfloat16_shows_the_same_film(model: FoundModel, recipe: Recipe, renderer: PipelineRenderer) -> None:
-    other = PipelineRenderer(model, device="cpu", precision="bfloat16", warm=True)
+    other = PipelineRenderer(model, device="cpu", speed=Speed(precision="bfloat16"), warm=True)
     assert other.described == "reprise-demo, not loaded"
     await other.load()
     await other.load()

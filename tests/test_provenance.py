@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Update, update
 
 from cache.clip import StoredObject
+from cache.storage.bytes.folder import FolderObjects
 from cache.storage.database import Database
-from cache.storage.folder import FolderObjects
 from cache.storage.provenance import FILE, Provenance, signing_keys
 from cache.storage.resigning import resign, sign_unsigned
 from cache.storage.shelf import Shelf

@@ -11,11 +11,11 @@ from cache.errors import LeaseLost, QueueFull
 from cache.storage.database import Database
 from cache.storage.tables import clip_vectors
 from generator.job import Priority, State
-from generator.leases import Terms
-from generator.queue import AlreadyMade, Submitted
-from generator.queue_times import Waiting, medians, retry_after, standing
+from generator.queueing.leases import Terms
+from generator.queueing.queue import AlreadyMade, Submitted
+from generator.queueing.queue_times import Waiting, medians, retry_after, standing
+from generator.queueing.withdrawal import adopt, adopt_clip, orphans, withdraw
 from generator.renderer import Progress
-from generator.withdrawal import adopt, adopt_clip, orphans, withdraw
 from tests.stage import SERVED, Stage, draft, made, new_job, seeded, set_stage, take
 
 REVISION = SERVED.revision

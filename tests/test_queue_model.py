@@ -20,10 +20,10 @@ from cache.errors import LeaseLost
 from cache.storage.tables import clips, jobs, requests
 from cache.variant import Variant
 from generator.job import Lease, Priority
-from generator.leases import Made, Terms
-from generator.queue import AlreadyMade, Submitted
+from generator.queueing.leases import Made, Terms
+from generator.queueing.queue import AlreadyMade, Submitted
+from generator.queueing.withdrawal import adopt, adopt_clip, orphans
 from generator.renderer import Progress
-from generator.withdrawal import adopt, adopt_clip, orphans
 from tests.databases import DATABASES
 from tests.stage import SERVED, Stage, made, new_job, seeded, set_stage, take
 
@@ -233,6 +233,16 @@ class QueueMachine(RuleBasedStateMachine):
         assert cancelled == self.model.is_open(job)
         if cancelled:
             self.model.end(job, "cancelled", "cancelled")
+
+    @precondition(lambda self: any(job.background for job in self.model.jobs.values()))
+    @rule(data=st.data(), sensible=MOSTLY)
+    def raise_priority(self, data: st.DataObject, sensible: bool) -> None:
+        """The next `lease` sees its new place: the order is the model's own."""
+        job = self.draw(data, self.model.jobs, lambda key: self.model.is_open(key) and self.model.jobs[key].background, sensible)
+        raised = self.run(self.stage.queue.raise_priority(job))
+        assert raised == (self.model.is_open(job) and self.model.jobs[job].background)
+        if raised:
+            self.model.jobs[job].background = False
 
     def draw(self, data: st.DataObject, keys: Iterable[str], fits: Callable[[str], bool], sensible: bool) -> str:
         """One of `keys`, and where it can be one on which the move has an effect."""

@@ -15,10 +15,10 @@ from cache.matching.vectors.index import Index
 from cache.matching.vectors.projection import Projection, RowLog
 from cache.matching.vectors.snapshot import Manifest, Unusable
 from cache.storage.announcements import Announcements
+from cache.storage.bytes.files import S3Files
+from cache.storage.bytes.objects import open_store
 from cache.storage.database import Database
-from cache.storage.files import S3Files
 from cache.storage.news import News
-from cache.storage.objects import open_store
 from tests.databases import open_postgres
 from tests.servers.postgres import Postgres
 from tests.servers.swift import NoSwift, Swift

@@ -10,9 +10,9 @@ from sqlalchemy import update
 from cache.clip import Clip
 from cache.errors import ClipGone, ObjectCorrupt, StoreAway
 from cache.ids import new_id
+from cache.storage.bytes.folder import FolderObjects
 from cache.storage.changes import ClipChange, add_vectors, changes_since, latest, vectors_since, without_vector
 from cache.storage.database import Database
-from cache.storage.folder import FolderObjects
 from cache.storage.tables import clips
 from cache.variant import Variant
 from tests.stage import Stage, draft, seeded, set_stage, take

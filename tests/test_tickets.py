@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from cache.storage.database import Database
 from generator.job import Priority
-from generator.leases import Terms
-from generator.procrastinate_dispatch import ProcrastinateDispatch
+from generator.queueing.leases import Terms
+from generator.queueing.procrastinate_dispatch import ProcrastinateDispatch
 from tests.databases import open_postgres
 from tests.stage import SERVED, PredictableRenderer, Stage, new_job, set_stage, take
 from tests.test_worker import closed, working

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 
 import pytest
@@ -133,6 +135,25 @@ def test_ids() -> None:
     assert not is_id("clip", made[0])
     assert not is_id("video", "video_../../etc/passwd")
     assert not is_id("video", made[0] + "\n")
+
+
+def test_ids_of_many_threads_and_of_a_forked_child_are_all_different() -> None:
+    """Their random digits are drawn for many at once; nobody may get those of another."""
+    with ThreadPoolExecutor(8) as threads:
+        made = [one[-20:] for several in threads.map(lambda _: [new_id("video") for _ in range(500)], range(8)) for one in several]
+    assert len(set(made)) == 4000
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, "".join(new_id("video")[-20:] for _ in range(64)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = os.read(reading, 64 * 20).decode()
+    os.close(reading)
+    os.close(writing)
+    ours = {new_id("video")[-20:] for _ in range(64)}
+    assert len(theirs) == 64 * 20
+    assert ours.isdisjoint(theirs[at : at + 20] for at in range(0, len(theirs), 20))
 
 
 def test_frames_fit_the_vae() -> None:

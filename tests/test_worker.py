@@ -14,13 +14,13 @@ import pytest
 
 from cache.clip import KINDS, Clip, ObjectKind, StoredObject
 from cache.errors import DatabaseAway, OutOfMemory, RenderFailed, RenderStopped, StoreAway
+from cache.storage.bytes.folder import FolderObjects
 from cache.storage.database import Database
-from cache.storage.folder import FolderObjects
-from generator.heartbeat import Heartbeat
-from generator.leases import Terms
-from generator.queue import Submitted
+from generator.queueing.leases import Terms
+from generator.queueing.queue import Submitted
 from generator.renderer import Order, Progress
-from generator.worker import Worker
+from generator.working.heartbeat import Heartbeat
+from generator.working.worker import Worker
 from tests.stage import RECIPE, SERVED, PredictableRenderer, Stage, frames_of, seeded, set_stage, take
 
 
@@ -176,9 +176,10 @@ async def test_a_worker_that_lost_its_lease_keeps_no_object(stage: Stage, making
     loop = asyncio.get_running_loop()
 
     async def lose() -> None:
-        await stage.age(job, lease_until=600)
-        # As another gateway's sweep would: this process hears nothing of it.
-        await set_stage(stage.database, making.parent).leases.expire()
+        # As another gateway's sweep would: this process hears nothing of it. A sign of life may come in between.
+        elsewhere = set_stage(stage.database, making.parent)
+        while not (await elsewhere.leases.expire()).queued:
+            await stage.age(job, lease_until=600)
 
     def once() -> None:
         renderer.after_render = lambda: None
@@ -266,8 +267,8 @@ async def test_a_store_that_is_away_for_a_moment_costs_no_render(database: Datab
 async def test_a_store_that_stays_away_loses_no_job(
     database: Database, tmp_path: Path, making: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.worker._INSIST", 0.1)
-    monkeypatch.setattr("generator.worker._PAUSE", 0.05)
+    monkeypatch.setattr("generator.working.attempt._INSIST", 0.1)
+    monkeypatch.setattr("generator.working.worker._PAUSE", 0.05)
     objects = Faulty(tmp_path / "objects")
     objects.away = 1000
     stage = set_stage(database, tmp_path, objects=objects)
@@ -306,7 +307,7 @@ async def test_objects_stay_where_nobody_knows_whether_the_commit_came_through(
         await finish(*args)
         raise DatabaseAway("the answer was lost")
 
-    monkeypatch.setattr("generator.worker._INSIST", 0.0)
+    monkeypatch.setattr("generator.working.attempt._INSIST", 0.0)
     monkeypatch.setattr(stage.leases, "finish", deaf)
     async with working(stage.worker(PredictableRenderer(), making)):
         job = await stage.job_for(take())
@@ -338,7 +339,7 @@ async def test_nothing_is_rendered_on_a_full_disk(stage: Stage, making: Path) ->
 
 
 async def test_a_model_that_loads_late_is_waited_for(stage: Stage, making: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generator.worker._PAUSE", 0.05)
+    monkeypatch.setattr("generator.working.worker._PAUSE", 0.05)
     faults = [RenderFailed("weights are not there yet"), OSError("nor is the folder")]
     worker = stage.worker(PredictableRenderer(load_faults=faults), making)
     job = await stage.job_for(take())

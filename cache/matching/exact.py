@@ -23,10 +23,17 @@ class ExactMemory:
         self._most = most
         self._clips: OrderedDict[str, Clip] = OrderedDict()
         self._keys: dict[str, set[str]] = {}
+        self.hits = self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._clips)
 
     def get(self, key: str) -> Clip | None:
         clip = self._clips.get(key)
-        if clip is not None:
+        if clip is None:
+            self.misses += 1
+        else:
+            self.hits += 1
             self._clips.move_to_end(key)
         return clip
 

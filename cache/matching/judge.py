@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cache.matching.calibration import Calibration, Entailment
 from cache.matching.rules.slots import difference, read
-from cache.matching.rules.words import foreign
+from cache.matching.rules.takeover import takeover
 
 __all__ = ["Calibration", "Entailment", "Judgement", "Refused", "Served", "before_verifier", "judge"]
 
@@ -29,21 +30,31 @@ class Refused:
 Judgement = Served | Refused
 
 
-def before_verifier(new: str, cached: str, similarity: float, calibration: Calibration | None) -> Refused | None:
+def before_verifier(new: str, cached: str, similarity: float, calibration: Calibration | None, max_wrong: float = 1.0) -> Refused | None:
     """What needs no verifier to be refused; None when the verifier's word is wanted.
 
-    Slots go first: they are cheap, sure, and their reason is one that a person understands.
+    Slots go first: they are cheap, sure, and their reason is one that a person understands. With the `max_wrong` that it
+    will be judged by, a pair that no word of the verifier could save is refused here too.
     """
     if calibration is None:
         return Refused("near hits are off: no table for this encoder and verifier", 0.0)
-    if foreign(new) or foreign(cached):
-        return Refused("language: the judge reads English only", 0.0)
-    reason = difference(read(new), read(cached))
+    reason = _by_rule(new, cached)
     if reason is not None:
         return Refused(reason, 0.0)
     if similarity < calibration.floor:
         return Refused(f"similarity {similarity:.2f} is under {calibration.floor:.2f}", 0.0)
+    if calibration.hopeless(new, cached, similarity, max_wrong):
+        return Refused("too few words in common", 0.0)
     return None
+
+
+@lru_cache(maxsize=16_384)
+def _by_rule(new: str, cached: str) -> str | None:
+    """Popular prompts meet the same neighbours again and again."""
+    asked, there = read(new), read(cached)
+    if asked.foreign or there.foreign:
+        return "language: the judge reads English only"
+    return difference(asked, there) or takeover(asked.plain, there.plain)
 
 
 def judge(

@@ -72,7 +72,7 @@ def judge_chunk(pairs: list[Pair | str], encoders: Encoders, max_wrong: float) -
     left: list[tuple[int, Pair, float]] = []
     for at, pair in open_pairs:
         similarity = float(vectors[pair.new] @ vectors[pair.cached])
-        early = before_verifier(pair.new, pair.cached, similarity, encoders.calibration)
+        early = before_verifier(pair.new, pair.cached, similarity, encoders.calibration, max_wrong)
         if early is None and encoders.verifier is not None:
             unread = encoders.verifier.refuses(pair.new, pair.cached)
             early = Refused(unread, 0.0) if unread else None

@@ -10,6 +10,8 @@ from cache.matching.encoding.embedder import Embedding
 from cache.matching.encoding.encoders import Encoders, Loading
 from cache.matching.judge import Refused, Served, before_verifier, judge
 from cache.matching.vectors.index import Index
+from cache.prompt import Prompt
+from cache.spans import span
 from cache.storage.database import Database
 from cache.storage.labels import Labels
 from cache.storage.shelf import Shelf
@@ -18,6 +20,7 @@ from cache.verdict import Candidate, Miss, Near, Refusal
 
 SHOWN = 3  # refusals that an answer lists
 ASKED = 2  # pairs that the verifier reads for one lookup: the best, and the next only if that was refused
+_BY_A_PERSON = Refused("a person said that this clip does not fit", 0.0)
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,12 @@ class Lookup:
         near: bool,
         candidates: int,
         max_wrong: float,
+        both_ways: bool = False,
     ) -> None:
         self._database, self._shelf, self._labels = database, shelf, labels
         self._index, self._encoders = index, encoders
         self._near, self._candidates, self._max_wrong = near, candidates, max_wrong
+        self._both_ways = both_ways
 
     async def embed(self, film: Film) -> tuple[Embedding | None, Refusal | None]:
         """The prompt's vector, or why it has none. Waits for the encoder to load."""
@@ -61,43 +66,73 @@ class Lookup:
     async def near(self, film: Film, oldest: float, now: float) -> Search:
         """The best neighbour that the judge accepts, made at `oldest` (Unix seconds) or later."""
         seen = self._index.sequence
-        embedding, unread = await self.embed(film)
+        with span("embed"):
+            embedding, unread = await self.embed(film)
         if embedding is None or not self._near:
             return Search(Miss((unread,) if unread else ()), embedding, seen)
-        partition = Partition(film.scope, film.recipe.key, embedding.version)
-        neighbours = await self._index.search(partition, embedding.vector, self._candidates)
-        similarity = {neighbour.clip_id: neighbour.similarity for neighbour in neighbours}
-        clips = {clip.id: clip for clip in await self._clips(film, list(similarity), oldest, now)}
-        verdict = await self.choose(film, (Candidate(clip.id, clip.prompt or "", similarity[clip.id]) for clip in clips.values()))
+        with span("search"):
+            found = await self.neighbours(film, embedding, oldest, now)
+        clips = {clip.id: clip for clip, _ in found}
+        with span("judge"):
+            verdict = await self.choose(film, (Candidate(clip.id, clip.prompt or "", similarity) for clip, similarity in found))
         if isinstance(verdict, Miss):
             return Search(verdict, embedding, seen)
         candidate, confidence, refused = verdict
         return Search(Near(clips[candidate.clip_id], candidate.similarity, confidence, refused), embedding, seen)
 
-    async def choose(self, film: Film, candidates: Iterable[Candidate]) -> tuple[Candidate, float, tuple[Refusal, ...]] | Miss:
-        """The first candidate, by similarity, that the judge accepts, with its confidence and those refused before it."""
+    async def neighbours(self, film: Film, embedding: Embedding, oldest: float, now: float) -> list[tuple[Clip, float]]:
+        """Clips of the film's Partition that may answer, with their similarity, the most alike first."""
+        partition = Partition(film.scope, film.recipe.key, embedding.version)
+        near = await self._index.search(partition, embedding.vector, self._candidates)
+        similarity = {neighbour.clip_id: neighbour.similarity for neighbour in near}
+        clips = await self._clips(film, list(similarity), oldest, now)
+        return sorted(((clip, similarity[clip.id]) for clip in clips), key=lambda found: -found[1])
+
+    async def weigh(self, film: Film, candidate: Candidate) -> Served | Refused:
+        """What `choose` thinks of this candidate, were it the first one that it looks at."""
+        encoders = await self._encoders.ready()
+        if candidate.clip_id in await self._refused_by_people(film):
+            return _BY_A_PERSON
+        early = before_verifier(film.prompt.text, candidate.prompt, candidate.similarity, encoders.calibration, self._max_wrong)
+        return await self._judge(encoders, film, candidate) if early is None else early
+
+    async def choose(
+        self, film: Film, candidates: Iterable[Candidate], both_ways: bool = False
+    ) -> tuple[Candidate, float, tuple[Refusal, ...]] | Miss:
+        """The first candidate, by similarity, that the judge accepts, with its confidence and those refused before it.
+
+        `both_ways`: it must say no more than was asked, either, so that nobody's words can smuggle a film of their own in.
+        """
         encoders = await self._encoders.ready()
         refused: list[Refusal] = []
         asked = 0
         wrong = await self._refused_by_people(film)
         for candidate in sorted(candidates, key=lambda one: -one.similarity):
             if candidate.clip_id in wrong:
-                refused.append(_refusal(candidate, Refused("a person said that this clip does not fit", 0.0)))
+                refused.append(_refusal(candidate, _BY_A_PERSON))
                 continue
-            early = before_verifier(film.prompt.text, candidate.prompt, candidate.similarity, encoders.calibration)
+            early = before_verifier(film.prompt.text, candidate.prompt, candidate.similarity, encoders.calibration, self._max_wrong)
             if early is not None:
                 refused.append(_refusal(candidate, early))
                 continue
             if asked == ASKED:
                 break
             asked += 1
-            judgement = await self._judge(encoders, film, candidate)
+            judgement = await self._judge(encoders, film, candidate, both_ways)
             if isinstance(judgement, Served):
                 return candidate, judgement.confidence, tuple(refused[:SHOWN])
             refused.append(_refusal(candidate, judgement))
         return Miss(tuple(refused[:SHOWN]))
 
-    async def _judge(self, encoders: Encoders, film: Film, candidate: Candidate) -> Served | Refused:
+    async def _judge(self, encoders: Encoders, film: Film, candidate: Candidate, both_ways: bool = False) -> Served | Refused:
+        judgement = await self._one_way(encoders, film, candidate)
+        if isinstance(judgement, Refused) or not (both_ways or self._both_ways):
+            return judgement
+        turned = replace(film, prompt=Prompt(candidate.prompt)), replace(candidate, prompt=film.prompt.text)
+        back = await self._one_way(encoders, *turned)
+        return judgement if isinstance(back, Served) else Refused(f"the clip shows more: {back.reason}", back.confidence)
+
+    async def _one_way(self, encoders: Encoders, film: Film, candidate: Candidate) -> Served | Refused:
         entailment = None
         if encoders.verifier is not None:
             unread = encoders.verifier.refuses(film.prompt.text, candidate.prompt)
@@ -125,5 +160,7 @@ def _refusal(candidate: Candidate, refused: Refused) -> Refusal:
 
 
 def hidden(refusal: Refusal) -> Refusal:
-    """What a client is told: never another's words or ids."""
-    return replace(refusal, clip_id=None, prompt=None)
+    """What is written down with a request: never another's words, which stand in the clip's own row and may leave it. Its id is
+    for those who run the place; clients are told neither.
+    """
+    return replace(refusal, prompt=None)

@@ -1,4 +1,4 @@
-"""Labels by people move the table, a little at a time, and back. Pure: who may call it, and where tables lie, is not said here."""
+"""Labels by people move the table, a little at a time, and back. Pure: who may call it, and where steps lie, is not said here."""
 
 from __future__ import annotations
 
@@ -21,19 +21,28 @@ class Label:
     right: bool
 
 
-def nudged(table: Calibration, shipped: Calibration, labels: Sequence[Label]) -> Calibration:
-    """One bounded step toward labels: up when served pairs are right more often than promised, down when less.
+def shifted(shipped: Calibration, shift: float) -> Calibration:
+    """The shipped table moved by `shift` logits. Its version is a digest of the shipped one's and of the bias."""
+    if shift == 0.0:
+        return shipped
+    bias = shipped.bias + shift
+    version = "table-" + hashlib.sha256(f"{shipped.version} {bias!r}".encode()).hexdigest()[:12]
+    return replace(shipped, bias=bias, version=version)
 
-    The step is the mean error in probability, at most STEP; the table stays within REACH of the shipped one. The new
-    version is a digest of the old and of the bias, so a chain of tables can be walked back: undo is the one before.
+
+def moved(shift: float, labels: Sequence[Label]) -> float:
+    """The shift after one bounded step toward `labels`: up when served pairs are right more often than promised, down when less.
+
+    The step is the mean error in probability, at most STEP; all steps together stay within REACH.
     """
     if len(labels) < FEWEST:
-        return table
+        return shift
     error = sum(label.right - label.confidence for label in labels) / len(labels)
     # An error of a tenth in probability is worth the whole step.
-    moved = table.bias + max(-STEP, min(STEP, error * 10 * STEP))
-    bias = max(shipped.bias - REACH, min(shipped.bias + REACH, moved))
-    if bias == table.bias:
-        return table
-    version = "table-" + hashlib.sha256(f"{table.version} {bias!r}".encode()).hexdigest()[:12]
-    return replace(table, bias=bias, version=version)
+    # Rounded, so that ten steps of a tenth reach the end and not a hair before it.
+    return round(max(-REACH, min(REACH, shift + max(-STEP, min(STEP, error * 10 * STEP)))), 9)
+
+
+def fingerprint(shipped: Calibration) -> str:
+    """What steps are kept under: they move this table, for these models, and no other."""
+    return hashlib.sha256(f"{shipped.version} {shipped.embedder} {shipped.verifier}".encode()).hexdigest()

@@ -41,7 +41,9 @@ class SharedTier:
         clips = {clip.id: clip for clip in await self.pool.among(list(similarity), max_age) if clip.prompt is not None}
         if not clips:
             return None
-        judged = await self._lookup.choose(film, [Candidate(one.id, one.prompt or "", similarity[one.id]) for one in clips.values()])
+        # Whoever wrote these words is nobody of the asker's own: they must say what was asked and no more.
+        candidates = [Candidate(one.id, one.prompt or "", similarity[one.id]) for one in clips.values()]
+        judged = await self._lookup.choose(film, candidates, both_ways=True)
         if isinstance(judged, Miss):
             return None
         candidate, confidence, _ = judged
@@ -66,7 +68,7 @@ class SharedTier:
         mine = _vector(stored)
         scored = [Candidate(one.clip_id, one.prompt, float(mine @ _vector(one.vector))) for one in asked]
         best = sorted((one for one in scored if one.similarity >= _WORTH_A_LOOK), key=lambda one: -one.similarity)
-        judged = await self._lookup.choose(_film(clip), best[: self._candidates])
+        judged = await self._lookup.choose(_film(clip), best[: self._candidates], both_ways=True)
         return None if isinstance(judged, Miss) else judged[0].clip_id
 
 

@@ -106,7 +106,7 @@ class Accounts:
 
     async def list(self) -> list[Key]:
         async with self._database.read() as connection:
-            return [_key_of(row) for row in await connection.execute(_ALL.order_by(keys.c.id))]
+            return [key_of(row) for row in await connection.execute(_ALL.order_by(keys.c.id))]
 
     async def any(self) -> bool:
         """Whether there is a key that lets anybody in."""
@@ -145,10 +145,10 @@ _ALL = select(keys, tenants.c.share).join(tenants, tenants.c.name == keys.c.tena
 
 async def _one(connection: AsyncConnection, digest: str) -> Key | None:
     row = (await connection.execute(_ALL.where(keys.c.sha256 == digest))).one_or_none()
-    return _key_of(row) if row is not None and hmac.compare_digest(row.sha256, digest) else None
+    return key_of(row) if row is not None and hmac.compare_digest(row.sha256, digest) else None
 
 
-def _key_of(row: Row[Any]) -> Key:
+def key_of(row: Row[Any]) -> Key:
     rate = None if row.rate is None else Rate(row.rate, row.rate_window)
     return Key(
         id=row.id,

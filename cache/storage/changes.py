@@ -102,13 +102,17 @@ async def touch_pooled(connection: AsyncConnection, clip_id: str) -> None:
         await connection.execute(update(shared_clips).where(pooled).values(sequence=await next_sequence(connection)))
 
 
-async def without_vector(connection: AsyncConnection, embedder: str, limit: int) -> list[tuple[str, str]]:
-    """Live clips (id, prompt) that this embedder has not read yet: it was loading, or it is new."""
+async def without_vector(connection: AsyncConnection, embedder: str, limit: int, after: str = "") -> list[tuple[str, str]]:
+    """Live clips (id, prompt) that this embedder has not read yet, in the order of their ids: go on `after` the last one's."""
     theirs = select(clip_vectors.c.clip_id).where(clip_vectors.c.clip_id == clips.c.id, clip_vectors.c.embedder == embedder)
     query = select(clips.c.id, clips.c.prompt).where(
-        clips.c.state == "live", clips.c.private.is_(False), clips.c.prompt.is_not(None), ~theirs.exists()
+        clips.c.state == "live",
+        clips.c.private.is_(False),
+        clips.c.prompt.is_not(None),
+        ~theirs.exists(),
+        clips.c.id > after,
     )
-    return [(row.id, row.prompt) for row in await connection.execute(query.order_by(clips.c.sequence).limit(limit))]
+    return [(row.id, row.prompt) for row in await connection.execute(query.order_by(clips.c.id).limit(limit))]
 
 
 async def add_vectors(connection: AsyncConnection, embedder: str, vectors: Mapping[str, bytes]) -> int:

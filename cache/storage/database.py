@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, create_engine, event, text
+import psycopg
+from sqlalchemy import event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
 
 from cache.errors import DatabaseAway
+from cache.storage.straight import Straight, by_statement, immediately
 
 # What `read` and `write` hand out: callers above pass it on to those who speak SQL, and need not know what it is.
 Transaction = AsyncConnection
@@ -26,7 +27,7 @@ _BUSY_TIMEOUT = 5000  # milliseconds that SQLite waits for another process's loc
 
 
 # A machine that froze or vanished inside a transaction must not keep the others waiting for its locks.
-_PATIENCE = {
+_PATIENCE: dict[str, Any] = {
     "connect_timeout": 3,
     "options": "-c lock_timeout=15s -c idle_in_transaction_session_timeout=15s",
     "keepalives_idle": 10,
@@ -56,16 +57,13 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self._engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0)
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-            self._straight = create_engine(
-                self.url.set(drivername="sqlite"), poolclass=StaticPool, connect_args={"check_same_thread": False}
-            )
-            event.listen(self._straight, "connect", _prepare_sqlite)
-            self._thread = ThreadPoolExecutor(1, "sqlite-writer")
+            self._straight = Straight(self._open_sqlite, immediately)
         else:
             self._engine = create_async_engine(
                 self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_pre_ping=True,
                 connect_args=_PATIENCE,
             )  # fmt: skip
+            self._straight = Straight(self._open_postgres, by_statement)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -90,33 +88,29 @@ class Database:
                 try:
                     yield connection
                 except BaseException:
-                    await asyncio.shield(connection.exec_driver_sql("ROLLBACK"))
+                    await asyncio.shield(_roll_back(connection))
                     raise
                 await connection.exec_driver_sql("COMMIT")
 
-    async def transact(self, work: Callable[[Connection], T]) -> T:
-        """`work` as one transaction, for what is done thousands of times a second.
+    async def transact(self, work: Callable[[Any], T]) -> T:
+        """`work` on a connection of the driver itself, for what is done thousands of times a second.
 
-        It runs in one piece, in a thread of its own on SQLite: the asynchronous driver hops between threads three or
-        four times for every statement, which costs more than the statements do.
+        On SQLite it is one transaction. On PostgreSQL every statement is one, so there `work` sends exactly one.
         """
         with _away_told():
             if not self.sqlite:
-                async with self._engine.begin() as connection:
-                    return await connection.run_sync(work)
+                return await self._straight.run(work)
             async with self._writing:
-                return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+                return await self._straight.run(work)
 
-    def _transact(self, work: Callable[[Connection], T]) -> T:
-        with self._straight.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                done = work(connection)
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
-            return done
+    def _open_sqlite(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(str(self.url.database), check_same_thread=False)
+        _prepare_sqlite(connection, None)
+        return connection
+
+    def _open_postgres(self) -> psycopg.Connection[Any]:
+        where = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(where, autocommit=True, prepare_threshold=0, **_PATIENCE)
 
     @asynccontextmanager
     async def alone(self, lock: int) -> AsyncIterator[bool]:
@@ -144,10 +138,18 @@ class Database:
         return not busy
 
     async def close(self) -> None:
+        await self._straight.close()
         await self._engine.dispose()
-        if self.sqlite:
-            await asyncio.to_thread(self._thread.shutdown)
-            self._straight.dispose()
+
+
+# As SQLAlchemy tells it, and as the drivers do.
+_AWAY = (OperationalError, InterfaceError, sqlite3.OperationalError, psycopg.OperationalError, psycopg.InterfaceError)
+
+
+async def _roll_back(connection: AsyncConnection) -> None:
+    """Whoever is cancelled in the middle of a statement leaves a connection that is closed, and its transaction with it."""
+    with suppress(SQLAlchemyError):
+        await connection.exec_driver_sql("ROLLBACK")
 
 
 @contextmanager
@@ -155,7 +157,7 @@ def _away_told() -> Iterator[None]:
     """Turns the driver's "I cannot reach it" into our fact; errors of our own statements stay what they are."""
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout, ConnectionError) as error:
+    except (*_AWAY, PoolTimeout, ConnectionError) as error:
         raise DatabaseAway("the database does not answer") from error
     except DBAPIError as error:
         if error.connection_invalidated:

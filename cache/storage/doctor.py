@@ -15,8 +15,8 @@ from sqlalchemy import select
 
 from cache.clip import StoredObject
 from cache.errors import ObjectCorrupt
+from cache.storage.bytes.objects import Objects, is_name
 from cache.storage.database import Database
-from cache.storage.objects import Objects, is_name
 from cache.storage.shelf import Shelf
 from cache.storage.tables import clip_objects, clips
 

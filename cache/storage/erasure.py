@@ -20,6 +20,7 @@ from cache.storage.pool import withdraw_shared
 from cache.storage.rows import keep_recipe, next_sequence
 from cache.storage.shelf import Shelf
 from cache.storage.tables import clip_vectors, clips, idempotency, jobs, now, recipes, requests
+from cache.storage.tables_for_operators import audits, ghosts, plan_covers, plan_prompts, plans, tallies
 
 
 async def forget_words_of_job(connection: AsyncConnection, job_id: str) -> None:
@@ -33,12 +34,20 @@ async def forget_words_of_job(connection: AsyncConnection, job_id: str) -> None:
         return
     await keep_recipe(connection, recipe.without_words)
     await connection.execute(update(jobs).where(jobs.c.id == job_id).values(recipe_key=recipe.without_words.key))
-    await _forget_recipe(connection, recipe)
+    await forget_recipe(connection, recipe)
 
 
-async def _forget_recipe(connection: AsyncConnection, recipe: Recipe) -> None:
-    named = (exists().where(table.c.recipe_key == recipe.key) for table in (jobs, clips, requests))
+async def forget_recipe(connection: AsyncConnection, recipe: Recipe) -> None:
+    """Its row, and with it a negative prompt, where no other row names it any more."""
+    named = (exists().where(table.c.recipe_key == recipe.key) for table in (jobs, clips, requests, ghosts, plan_prompts, tallies))
     await connection.execute(delete(recipes).where(recipes.c.key == recipe.key, *(~one for one in named)))
+
+
+async def withdraw_unheld(connection: AsyncConnection, shelf: Shelf, clip_ids: list[str]) -> None:
+    """Erases those clips of `clip_ids` that no request holds."""
+    held = select(requests.c.clip_id).where(requests.c.clip_id.in_(clip_ids), requests.c.deleted_at.is_(None))
+    holding = set((await connection.scalars(held)).all())
+    await shelf.withdraw_in(connection, [clip_id for clip_id in clip_ids if clip_id not in holding], "erased")
 
 
 @dataclass(frozen=True)
@@ -63,19 +72,20 @@ class Erasure:
             await connection.execute(update(requests).where(requests.c.id == request.id).values(deleted_at=now()))
             plain = request.recipe.without_words
             await keep_recipe(connection, plain)
-            await connection.execute(update(requests).where(*same).values(prompt=None, notes=[], recipe_key=plain.key))
+            await connection.execute(update(requests).where(*same).values(prompt=None, notes=[], refused=[], recipe_key=plain.key))
             named = select(requests.c.id).where(*same)
             await connection.execute(delete(idempotency).where(idempotency.c.tenant == request.tenant, idempotency.c.request_id.in_(named)))
             await self._erase_clips(connection, request)
+            await self._erase_plans(connection, request)
             closed = (jobs.c.tenant == request.tenant, jobs.c.film_key == request.film_key, jobs.c.state.not_in(("queued", "leased")))
             await connection.execute(update(jobs).where(*closed).values(recipe_key=plain.key))
             if request.recipe.negative_prompt:
-                await _forget_recipe(connection, request.recipe)
+                await forget_recipe(connection, request.recipe)
         await self._shelf.collect(grace=float("inf"))
         if request.recipe.negative_prompt:
             async with self._database.write() as connection:
                 await next_sequence(connection)
-                await _forget_recipe(connection, request.recipe)  # the clip's row, now collected, named it too
+                await forget_recipe(connection, request.recipe)  # the clip's row, now collected, named it too
 
     async def _erase_clips(self, connection: AsyncConnection, request: Request) -> None:
         made = select(clips.c.id).where(clips.c.tenant == request.tenant, clips.c.film_key == request.film_key)
@@ -85,12 +95,40 @@ class Erasure:
             await connection.execute(update(clips).where(clips.c.id == clip_id).values(prompt=None, sequence=sequence))
             await connection.execute(delete(clip_vectors).where(clip_vectors.c.clip_id == clip_id))
             await withdraw_shared(connection, clip_id)
+        await self._erase_audits(connection, request)
         if request.clip_id is None:
             return
         holders = await self._holders(connection, request)
         if holders.own and not holders.others:
             await withdraw_shared(connection, request.clip_id)
             await self._shelf.withdraw_in(connection, [request.clip_id], "erased")
+            # What was taken out of service before goes at once, too, and no undo brings it back.
+            gone = (clips.c.id == request.clip_id, clips.c.state == "withdrawn")
+            await connection.execute(update(clips).where(*gone).values(withdrawn_reason="erased"))
+
+    async def _erase_plans(self, connection: AsyncConnection, request: Request) -> None:
+        """Also what was evicted, and what is being made of these words now: its clip comes without them."""
+        mine = select(plans.c.id).where(plans.c.tenant == request.tenant)
+        planned = (plan_prompts.c.plan_id.in_(mine), plan_prompts.c.film_key == request.film_key)
+        await connection.execute(delete(ghosts).where(ghosts.c.tenant == request.tenant, ghosts.c.film_key == request.film_key))
+        coming = (jobs.c.tenant == request.tenant, jobs.c.film_key == request.film_key, jobs.c.state.in_(("queued", "leased")))
+        await connection.execute(update(jobs).where(*coming).values(keep_words=False))
+        made = (await connection.scalars(select(plan_prompts.c.clip_id).where(*planned, plan_prompts.c.state == "made"))).all()
+        await withdraw_unheld(connection, self._shelf, [clip_id for clip_id in made if clip_id is not None])
+        plain = request.recipe.without_words
+        await connection.execute(update(plan_prompts).where(*planned).values(prompt=None, recipe_key=plain.key))
+        covered = (plan_covers.c.plan_id.in_(mine), plan_covers.c.film_key == request.film_key)
+        await connection.execute(update(plan_covers).where(*covered).values(prompt=None))
+
+    async def _erase_audits(self, connection: AsyncConnection, request: Request) -> None:
+        """What was rendered for an audit of these words goes, too, where no request was answered with it since. One that is
+        being rendered now goes when it is done: see gateway/upkeep/auditing.py.
+        """
+        same = select(requests.c.id).where(requests.c.tenant == request.tenant, requests.c.film_key == request.film_key)
+        held = select(requests.c.clip_id).where(requests.c.clip_id.is_not(None), requests.c.deleted_at.is_(None))
+        made = select(audits.c.clip_id).where(audits.c.request_id.in_(same), audits.c.clip_id.is_not(None), audits.c.clip_id.not_in(held))
+        await self._shelf.withdraw_in(connection, (await connection.scalars(made)).all(), "erased")
+        await connection.execute(delete(audits).where(audits.c.request_id.in_(same), audits.c.state != "asked"))
 
     async def _holders(self, connection: AsyncConnection, request: Request) -> _Holders:
         others = select(requests.c.id).where(requests.c.clip_id == request.clip_id, requests.c.deleted_at.is_(None)).limit(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sqlalchemy import and_, insert, or_, select
+from sqlalchemy import and_, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.ids import new_id
@@ -38,12 +38,13 @@ class Labels:
         return label
 
     async def against(self, connection: AsyncConnection, scope: str, film_key: str) -> set[str]:
-        """Clips that a person refused for these words in this Scope: never served for them again, until they say otherwise."""
-        words = select(labels.c.clip_id, labels.c.right).where(
-            and_(labels.c.scope == scope, labels.c.film_key == film_key, labels.c.clip_id.is_not(None)),
-            or_(labels.c.weight >= 1.0, labels.c.right.is_(True)),
+        """Clips that a person refused for these words in this Scope: never served for them again, until they say otherwise.
+        Weak words against a clip count as one of a person once their weights since the last full one come to 1.
+        """
+        words = select(labels.c.clip_id, labels.c.right, labels.c.weight).where(
+            and_(labels.c.scope == scope, labels.c.film_key == film_key, labels.c.clip_id.is_not(None))
         )
-        latest: dict[str, bool] = {}
+        wrong: dict[str, float] = {}
         for row in await connection.execute(words.order_by(labels.c.id)):
-            latest[row.clip_id] = row.right
-        return {clip for clip, right in latest.items() if not right}
+            wrong[row.clip_id] = 0.0 if row.right else wrong.get(row.clip_id, 0.0) + row.weight
+        return {clip for clip, weight in wrong.items() if weight >= 1.0}

@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.clip import StoredObject
 from cache.errors import Conflict, ObjectCorrupt
+from cache.storage.bytes.objects import Objects
 from cache.storage.database import Database
-from cache.storage.objects import Objects
 from cache.storage.tables import clip_objects, clips, counters, jobs, models
 from cache.storage.tables_for_operators import memory_peaks, metadata, sessions, workers
 

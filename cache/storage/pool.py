@@ -117,7 +117,8 @@ class Pool:
                 "clip_id": clip.id, "sequence": sequence, "film_key": film_key, "recipe_key": clip.recipe.key, "state": "asked",
                 "changed_at": now(),
             }  # fmt: skip
-            if not (await connection.execute(insert_ignoring(connection, shared_clips).values(**row))).rowcount:
+            mine = insert_ignoring(connection, shared_clips).values(**row).returning(shared_clips.c.clip_id)
+            if (await connection.execute(mine)).first() is None:
                 return  # another gateway was first
             same = and_(shared_clips.c.film_key == film_key, shared_clips.c.state != "withdrawn")
             wanted = (await connection.scalars(select(shared_clips.c.clip_id).where(same))).all()

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Row, bindparam, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.errors import NotFound
@@ -15,13 +13,13 @@ from cache.ids import is_id
 from cache.recipe import Recipe
 from cache.request import Request
 from cache.storage.database import Database
-from cache.storage.group_commit import GroupCommit
-from cache.storage.rows import insert_ignoring, keep_recipe
-from cache.storage.tables import clips, idempotency, now, recipes, requests
+from cache.storage.hits import Hits, judged
+from cache.storage.rows import insert_ignoring, keep_recipe, request_row
+from cache.storage.tables import JUDGED, clips, idempotency, now, recipes, requests
 from cache.verdict import Refusal
 
 _INSERT = insert(requests)
-_ALIVE = select(clips.c.id).where(clips.c.id.in_(bindparam("named", expanding=True)), clips.c.state == "live")
+_JUDGED_BEFORE = select(requests.c.id).where(requests.c.film_key == bindparam("key"), literal_column(f"({JUDGED})")).limit(1)
 _COUNT_HITS = (
     update(clips).where(clips.c.id == bindparam("clip")).values(hits=clips.c.hits + bindparam("count"), last_hit_at=bindparam("at"))
 )
@@ -30,20 +28,18 @@ _COUNT_HITS = (
 class Requests:
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._hits: GroupCommit[Request, bool] = GroupCommit(self._commit_hits)
+        self._hits = Hits(database)
 
     async def record_hit(self, request: Request) -> bool:
         """Commit an exact or near hit together with others. False, and no row: its clip went out of service meanwhile."""
-        return await self._hits.add(request)
-
-    async def _commit_hits(self, batch: list[Request]) -> list[bool]:
-        alive = await self._database.transact(lambda connection: _commit(connection, batch))
-        return [request.clip_id in alive for request in batch]
+        return await self._hits.record(request)
 
     async def insert(self, connection: AsyncConnection, request: Request) -> None:
         """Inside the caller's transaction."""
         await keep_recipe(connection, request.recipe)
-        await connection.execute(_INSERT, row_of(request))
+        # A cache of exact words would have what was answered by nearness before.
+        before = judged(request) and (await connection.execute(_JUDGED_BEFORE, {"key": request.film_key})).first() is not None
+        await connection.execute(_INSERT, request_row(request) | {"asked_before": before})
 
     async def count_hit(self, connection: AsyncConnection, request: Request) -> None:
         """Inside the caller's transaction; group commit counts its own."""
@@ -92,58 +88,15 @@ class Requests:
     async def remember(self, connection: AsyncConnection, tenant: str, key: str, body: str, request_id: str) -> bool:
         """False where another request took the key first."""
         row = {"tenant": tenant, "key": key, "body": body, "request_id": request_id, "created_at": now()}
-        taken = await connection.execute(insert_ignoring(connection, idempotency).values(**row))
-        return bool(taken.rowcount)
+        # Asked for by RETURNING: on PostgreSQL the driver's count of an INSERT is -1, taken or not.
+        taken = insert_ignoring(connection, idempotency).values(**row).returning(idempotency.c.key)
+        return (await connection.execute(taken)).first() is not None
 
     async def close(self) -> None:
         await self._hits.close()
 
 
-def _commit(connection: Connection, batch: list[Request]) -> set[str]:
-    """Rows for all whose clip still answers; returns those clips."""
-    alive = set(connection.scalars(_ALIVE, {"named": list({request.clip_id for request in batch})}))
-    kept = [request for request in batch if request.clip_id in alive]
-    if kept:
-        connection.execute(_INSERT, [row_of(request) for request in kept])
-        counts = Counter(str(request.clip_id) for request in kept)
-        at = kept[-1].created_at
-        # In the order of ids: two gateways that count the same clips must not wait for each other in a circle.
-        connection.execute(_COUNT_HITS, [{"clip": clip, "count": count, "at": at} for clip, count in sorted(counts.items())])
-    return alive
-
-
 _ALL = select(requests, recipes.c.fields).join(recipes, recipes.c.key == requests.c.recipe_key)
-
-
-def row_of(request: Request) -> dict[str, object]:
-    return {
-        "id": request.id,
-        "tenant": request.tenant,
-        "scope": request.scope,
-        "created_at": request.created_at,
-        "completed_at": request.completed_at,
-        "expires_at": request.expires_at,
-        "prompt": request.prompt,
-        "film_key": request.film_key,
-        "recipe_key": request.recipe.key,
-        "quality": request.recipe.quality,
-        "pinned_seed": request.pinned_seed,
-        "take": request.take,
-        "priority": request.priority,
-        "tags": request.tags,
-        "no_store": request.no_store,
-        "verdict": request.verdict,
-        "reason": request.reason,
-        "similarity": request.similarity,
-        "confidence": request.confidence,
-        "refused": [asdict(refusal) for refusal in request.refused],
-        "notes": request.notes,
-        "clip_id": request.clip_id,
-        "job_id": request.job_id,
-        "gpu_seconds_saved": request.gpu_seconds_saved,
-        "error_code": request.error_code,
-        "error_message": request.error_message,
-    }
 
 
 def request_of(row: Row[Any]) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.clip import Clip, ObjectKind, StoredObject
 from cache.recipe import Recipe
+from cache.request import Request
 from cache.storage.tables import clip_objects, clips, counters, recipes
 
 
@@ -20,6 +22,15 @@ async def next_sequence(connection: AsyncConnection) -> int:
         update(counters).where(counters.c.name == "sequence").values(value=counters.c.value + 1).returning(counters.c.value)
     )
     return int(bumped.scalar_one())
+
+
+async def next_sequences(connection: AsyncConnection, count: int) -> range:
+    """As next_sequence, `count` of them in one step."""
+    bumped = await connection.execute(
+        update(counters).where(counters.c.name == "sequence").values(value=counters.c.value + count).returning(counters.c.value)
+    )
+    last = int(bumped.scalar_one())
+    return range(last - count + 1, last + 1)
 
 
 def insert_ignoring(connection: AsyncConnection, table: Any) -> Any:
@@ -68,8 +79,42 @@ def clip_of(row: Row[Any], objects: Iterable[Row[Any]]) -> Clip:
         gpu_seconds=row.gpu_seconds,
         objects=kept,
         stages_ms=row.stages_ms,
+        steps_ms=tuple(row.steps_ms or ()),
+        peak_bytes=row.peak_bytes,
         notes=tuple(row.notes),
         tags=tuple(row.tags),
         pinned=row.pinned,
+        private=row.private,
         provenance=row.provenance,
     )
+
+
+def request_row(request: Request) -> dict[str, object]:
+    return {
+        "id": request.id,
+        "tenant": request.tenant,
+        "scope": request.scope,
+        "created_at": request.created_at,
+        "completed_at": request.completed_at,
+        "expires_at": request.expires_at,
+        "prompt": request.prompt,
+        "film_key": request.film_key,
+        "recipe_key": request.recipe.key,
+        "quality": request.recipe.quality,
+        "pinned_seed": request.pinned_seed,
+        "take": request.take,
+        "priority": request.priority,
+        "tags": list(request.tags),
+        "no_store": request.no_store,
+        "verdict": request.verdict,
+        "reason": request.reason,
+        "similarity": request.similarity,
+        "confidence": request.confidence,
+        "refused": [asdict(refusal) for refusal in request.refused],
+        "notes": list(request.notes),
+        "clip_id": request.clip_id,
+        "job_id": request.job_id,
+        "gpu_seconds_saved": request.gpu_seconds_saved,
+        "error_code": request.error_code,
+        "error_message": request.error_message,
+    }

@@ -9,6 +9,7 @@ until the commit, so these transactions run one after the other and cannot wait 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,9 +21,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cache.clip import Clip, ClipState, ObjectKind, StoredObject
 from cache.errors import ClipGone, ObjectCorrupt
 from cache.recipe import Recipe
+from cache.storage.bytes.objects import Objects
 from cache.storage.changes import touch_pooled
 from cache.storage.database import Database
-from cache.storage.objects import Objects
 from cache.storage.provenance import Provenance
 from cache.storage.rows import keep_recipe, next_sequence, read_clips
 from cache.storage.tables import clip_objects, clip_vectors, clips, now
@@ -53,6 +54,8 @@ class ClipDraft:
     gpu_seconds: float
     objects: Sequence[StoredObject]
     stages_ms: Mapping[str, float] = field(default_factory=dict)
+    steps_ms: Sequence[float] = ()
+    peak_bytes: int | None = None
     notes: Sequence[str] = ()
     tags: Sequence[str] = ()
     vectors: Mapping[str, bytes] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class Shelf:
 
     def __init__(self, database: Database, objects: Objects, provenance: Provenance | None = None) -> None:
         self._database, self._objects, self._provenance = database, objects, provenance
+        self.withdrawn: Counter[str] = Counter()  # by reason, in this process
 
     async def add(self, connection: AsyncConnection, draft: ClipDraft) -> ClipState:
         """The clip's rows, in the caller's transaction; its objects are already stored. Returns the state it took.
@@ -98,6 +102,8 @@ class Shelf:
             "notes": list(draft.notes),
             "gpu_seconds": draft.gpu_seconds,
             "stages_ms": dict(draft.stages_ms),
+            "steps_ms": [round(ms, 3) for ms in draft.steps_ms],
+            "peak_bytes": draft.peak_bytes,
             "length": sum(stored.length for stored in draft.objects),
             "job_id": draft.job_id,
             "donor": draft.donor,
@@ -169,7 +175,9 @@ class Shelf:
     async def withdraw_in(self, connection: AsyncConnection, ids: Iterable[str], reason: str) -> list[str]:
         """`withdraw` inside the caller's transaction."""
         serving = clips.c.state != "withdrawn"
-        return await _turn(connection, ids, serving, state="withdrawn", withdrawn_at=now(), withdrawn_reason=reason[:80])
+        turned = await _turn(connection, ids, serving, state="withdrawn", withdrawn_at=now(), withdrawn_reason=reason[:80])
+        self.withdrawn[reason.partition(":")[0]] += len(turned)
+        return turned
 
     async def withdraw_expired(self) -> list[str]:
         """Clips past their `expires_at` (private ones after ten minutes); called by the sweep, bounded."""
@@ -186,10 +194,18 @@ class Shelf:
         """
         at_once = or_(clips.c.private, clips.c.withdrawn_reason == "erased")
         due = and_(clips.c.state == "withdrawn", or_(clips.c.withdrawn_at <= now() - literal(grace), at_once))
-        query = select(clips.c.id, clip_objects.c.name).outerjoin(clip_objects, clip_objects.c.clip_id == clips.c.id)
-        query = query.where(clips.c.id.in_(select(clips.c.id).where(due).order_by(clips.c.withdrawn_at).limit(_MOST)))
+        first = select(clips.c.id).where(due).order_by(clips.c.withdrawn_at).limit(_MOST)
         async with self._database.read() as connection:
-            found = (await connection.execute(query)).all()
+            waiting = list((await connection.scalars(first)).all())
+        if not waiting:
+            return []
+        async with self._database.write() as connection:
+            await next_sequence(connection)
+            # From here on no undo: invalidation.py brings back only what is called invalidated.
+            by_hand = and_(clips.c.id.in_(waiting), clips.c.state == "withdrawn", clips.c.withdrawn_reason.startswith("invalidated "))
+            await connection.execute(update(clips).where(by_hand).values(withdrawn_reason="collected"))
+            query = select(clips.c.id, clip_objects.c.name).outerjoin(clip_objects, clip_objects.c.clip_id == clips.c.id)
+            found = (await connection.execute(query.where(clips.c.id.in_(waiting), clips.c.state == "withdrawn"))).all()
         for row in found:
             if row.name is not None:
                 await self._objects.delete(row.name)

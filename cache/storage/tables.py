@@ -220,6 +220,8 @@ jobs = Table(
     Index("ix_jobs_tenant_started", "tenant", "started_at"),  # when a tenant was served last: whose turn it is
 )
 
+JUDGED = "verdict = 'near' OR similarity IS NOT NULL"
+
 # One client's ask and its claim on a Clip or Job. `prompt` is NULL once erased, or where texts are not kept.
 requests = Table(
     "requests",
@@ -249,6 +251,7 @@ requests = Table(
     Column("job_id", Id, nullable=True),
     Column("gpu_seconds_saved", Double, nullable=False, server_default=text("0")),
     Column("answer_ms", Double, nullable=True),
+    Column("asked_before", Boolean, nullable=False, server_default=false()),  # of a judged one: the same words were judged before
     Column("error_code", String(64), nullable=True),
     Column("error_message", Text, nullable=True),
     Column("cancelled_at", Double, nullable=True),
@@ -266,6 +269,8 @@ requests = Table(
     ),
     Index("ix_requests_clip_id", "clip_id"),
     Index("ix_requests_created_at", "created_at"),
+    # Answered by nearness: near hits, and those who joined a job by it.
+    Index("ix_requests_judged", "film_key", sqlite_where=text(JUDGED), postgresql_where=text(JUDGED)),
 )
 
 # What a person (or a re-roll soon after a near hit, weight < 1) said of one answer.
@@ -299,6 +304,7 @@ idempotency = Table(
     Column("body", Sha256, nullable=False),
     Column("request_id", Id, nullable=False),
     Column("created_at", Double, nullable=False),
+    Index("ix_idempotency_request_id", "request_id"),
 )
 
 # `share` all: this tenant's clips may come into the shared pool, and the pool may answer it.

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, false, text
 
-from cache.storage.tables import Id, Json, Sha256, metadata, words
+from cache.storage.tables import Id, Sha256, metadata, words
 
 __all__ = ["metadata"]  # whoever wants the whole schema takes it from here
 
-# What pruned requests came to: one row for each hour, tenant, verdict and Recipe. Totals are these rows plus the requests
-# that are still there; both change in one transaction, so nothing is counted twice or lost.
+# What pruned requests came to. Totals are these rows plus the requests that are still there; both change in one transaction,
+# so nothing is counted twice or lost.
 tallies = Table(
     "tallies",
     metadata,
     Column("hour", BigInteger, primary_key=True),  # Unix seconds of its start
     Column("tenant", String(64), primary_key=True),
     Column("verdict", String(8), primary_key=True),
+    Column("priority", String(16), primary_key=True),
     Column("recipe_key", Sha256, ForeignKey("recipes.key"), primary_key=True),
+    Column("bucket", Integer, primary_key=True),  # of the answer time: see cache/storage/operators/buckets.py
     Column("count", BigInteger, nullable=False),
     Column("failed", BigInteger, nullable=False),
-    Column("gpu_seconds_saved", Double, nullable=False),
-    Column("answer_ms", Json, nullable=False),  # counts by bucket of answer time
+    Column("saved", Double, nullable=False),  # GPU-seconds
+    Column("nearness", BigInteger, nullable=False),  # those that a cache of exact words would have had to render
+    Column("nearness_saved", Double, nullable=False),
 )
 
 # What was evicted, so that the page can say what a bigger cache would have hit. The newest are kept.
@@ -32,6 +35,7 @@ ghosts = Table(
     Column("scope", String(80), nullable=False),
     Column("film_key", Sha256, nullable=False),
     Column("recipe_key", Sha256, ForeignKey("recipes.key"), nullable=False),
+    Column("prompt", Text, nullable=True),
     Column("embedder", String(80), nullable=True),
     Column("vector", LargeBinary, nullable=True),
     Column("length", BigInteger, nullable=False),
@@ -55,8 +59,10 @@ plans = Table(
     Column("created_at", Double, nullable=False),
     Column("started_at", Double, nullable=True),
     Column("finished_at", Double, nullable=True),
-    Column("expected_hits", Double, nullable=False),  # of all its prompts, in `horizon` seconds after it was made
+    Column("expected_hits", Double, nullable=False),  # of all its prompts, in `horizon` seconds after its start
     Column("horizon", Double, nullable=False),
+    Column("realised_hits", BigInteger, nullable=True),  # of that time, once it is over
+    Column("error", Text, nullable=True),  # why nothing is asked at present
     words("source", "mined", "list"),
     words("state", "proposed", "running", "done", "cancelled"),
     Index("ix_plans_tenant", "tenant", "id"),
@@ -72,23 +78,38 @@ plan_prompts = Table(
     Column("recipe_key", Sha256, ForeignKey("recipes.key"), nullable=False),
     Column("expected_hits", Double, nullable=False),
     Column("gpu_seconds", Double, nullable=False),
-    Column("covers", Json, nullable=False),  # what was asked before and would be answered: [{"prompt", "count", "confidence"}]
     Column("state", String(12), nullable=False),
-    Column("request_id", Id, nullable=True),
+    Column("job_id", Id, nullable=True),
+    Column("joined", Boolean, nullable=False, server_default=false()),  # someone else had asked for that job before
     Column("clip_id", Id, nullable=True),
     Column("error", Text, nullable=True),
     words("state", "waiting", "asked", "made", "hit", "failed"),
     Index("ix_plan_prompts_clip_id", "clip_id"),
+    Index("ix_plan_prompts_film_key", "film_key"),
+    Index("ix_plan_prompts_job_id", "job_id"),
 )
 
-# A near hit whose prompt was rendered anew, to be looked at beside what was served.
+# What was asked before and a prompt of a plan would answer, beside the same words.
+plan_covers = Table(
+    "plan_covers",
+    metadata,
+    Column("plan_id", Id, ForeignKey("plans.id", ondelete="CASCADE"), primary_key=True),
+    Column("rank", Integer, primary_key=True),
+    Column("film_key", Sha256, primary_key=True),
+    Column("prompt", Text, nullable=True),
+    Column("asks", BigInteger, nullable=False),
+    Column("confidence", Double, nullable=False),
+    Index("ix_plan_covers_film_key", "film_key"),
+)
+
+# A near hit whose prompt is rendered anew, to be looked at beside what was served.
 audits = Table(
     "audits",
     metadata,
     Column("request_id", Id, primary_key=True),  # the near hit
     Column("tenant", String(64), nullable=False),
     Column("served_clip_id", Id, nullable=False),
-    Column("audit_request_id", Id, nullable=True),
+    Column("job_id", Id, nullable=True),
     Column("clip_id", Id, nullable=True),  # what the prompt itself became
     Column("state", String(12), nullable=False),
     Column("created_at", Double, nullable=False),
@@ -144,6 +165,7 @@ memory_peaks = Table(
     Column("height", Integer, primary_key=True),
     Column("frames", Integer, primary_key=True),
     Column("batch", Integer, primary_key=True),
+    Column("tiled", Boolean, primary_key=True),  # decoded in tiles
     Column("bytes", BigInteger, nullable=False),
     Column("seen_at", Double, nullable=False),
 )

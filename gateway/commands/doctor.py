@@ -15,17 +15,17 @@ from cache.matching.vectors.index import Index
 from cache.matching.vectors.projection import Projection, RowLog
 from cache.matching.vectors.snapshot import MANIFEST, Manifest, Unusable, load, read_manifest
 from cache.settings import Settings
+from cache.storage.bytes.files import S3Files
+from cache.storage.bytes.objects import open_store
 from cache.storage.changes import identity, latest, vectors_since
 from cache.storage.database import Database
 from cache.storage.doctor import Doctor
-from cache.storage.files import S3Files
-from cache.storage.objects import open_store
 from cache.storage.resigning import resign
 from gateway.provenance import open_shelf, provenance_of
-from generator.dispatch import open_dispatch
-from generator.queue import Queue
-from generator.signals import Signals
-from generator.withdrawal import forsaken, set_free, unwanted
+from generator.queueing.dispatch import open_dispatch
+from generator.queueing.queue import Queue
+from generator.queueing.signals import Signals
+from generator.queueing.withdrawal import forsaken, set_free, unwanted
 
 _AFTER = 120.0  # seconds that the last writes of an attempt may take after its time
 _MOST = 10_000

@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from cache.settings import Settings
+from cache.storage.bytes.objects import open_store
 from cache.storage.database import Database
 from cache.storage.move import Moved, move
-from cache.storage.objects import open_store
 from gateway.commands.serve import only_instance
 from migrations.upgrade import migrate
 

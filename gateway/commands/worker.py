@@ -6,21 +6,26 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import ExitStack
 
 from cache.catalog import Ask, resolve
 from cache.errors import Unavailable
 from cache.settings import Settings
 from cache.storage.announcements import Announcements
+from cache.storage.bytes.objects import open_store
 from cache.storage.database import Database
-from cache.storage.objects import open_store
+from cache.storage.workers import Workers
 from gateway.announced import tell
+from gateway.observed.observation import observed
 from gateway.provenance import open_shelf
 from gateway.rendering import build_renderer
-from generator.dispatch import open_dispatch
-from generator.leases import Leases, Terms
+from generator.pipeline import PipelineRenderer
+from generator.queueing.dispatch import open_dispatch
+from generator.queueing.leases import Leases, Terms
+from generator.queueing.signals import Signals
 from generator.renderer import Renderer
-from generator.signals import Signals
-from generator.worker import Worker
+from generator.working.memory_peaks import MemoryPeaks
+from generator.working.worker import Worker
 from migrations.upgrade import migrate
 
 _DAY = 86_400.0
@@ -40,23 +45,28 @@ async def _work(settings: Settings) -> None:
     database, objects = Database(settings.database), open_store(settings.store)
     dispatch, signals, renderer = open_dispatch(database), Signals(), build_renderer(settings)
     terms = Terms(settings.lease_seconds, settings.job_limit, settings.attempts, settings.clip_ttl_days * _DAY or None)
+    leases = Leases(database, open_shelf(database, objects, settings), dispatch, signals, terms)
     worker = Worker(
-        leases=Leases(database, open_shelf(database, objects, settings), dispatch, signals, terms),
+        leases=leases,
         dispatch=dispatch,
         signals=signals,
         renderer=renderer,
         objects=objects,
         folder=settings.data_dir / "films",
         min_free_bytes=int(settings.min_free_gb * _GIB),
+        peaks=MemoryPeaks(database),
+        overlap=settings.film_overlap,
     )
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    observing = ExitStack()
     try:
+        observing.enter_context(observed(settings, leases.renders))
         await migrate(database)
         served = renderer.served
         _say(f"{worker.id} loads {served.name}, revision {served.revision[:12]}, renderer {served.renderer}")
-        telling = asyncio.create_task(tell(worker, served, Announcements(database), settings.device))
+        telling = asyncio.create_task(tell(worker, renderer, Announcements(database), Workers(database), settings.device))
         greeting = asyncio.create_task(_greet(worker, renderer))
         working = asyncio.create_task(worker.run())
         await asyncio.wait([asyncio.create_task(stopping.wait()), working], return_when=asyncio.FIRST_COMPLETED)
@@ -69,18 +79,25 @@ async def _work(settings: Settings) -> None:
     finally:
         await objects.close()
         await database.close()
+        await asyncio.to_thread(observing.close)
 
 
 async def _greet(worker: Worker, renderer: Renderer) -> None:
     await worker.loaded.wait()
-    where = getattr(renderer, "described", renderer.served.name)
     first = resolve(renderer.served, Ask())
-    _say(f"Reprise worker is ready: {where}, {_memory()} of memory, compiles nothing")
+    _say(f"Reprise worker is ready: {described(renderer)}")
     _say(f"  default: {first.width}x{first.height}, {first.frames} frames, {first.steps} steps; one log line follows per job")
 
 
-def _memory() -> str:
-    return f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / _GIB:.0f} GiB"
+def described(renderer: Renderer) -> str:
+    """Model, device, memory, and what makes it fast there."""
+    if not isinstance(renderer, PipelineRenderer):
+        return f"{renderer.served.name}, rendered elsewhere"
+    if renderer.memory is None or renderer.room is None:
+        memory = f"{os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / _GIB:.0f} GiB of memory"
+    else:
+        memory = f"{renderer.device}, {renderer.memory / _GIB:.0f} GiB, of which renders may take {renderer.room.limit / _GIB:.1f}"
+    return f"{renderer.described}, {memory}; {renderer.choices}"
 
 
 def _say(line: str) -> None:

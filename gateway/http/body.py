@@ -98,7 +98,14 @@ def _no_number(word: str) -> NoReturn:
     raise Invalid(None, f"{word} is not JSON", "invalid_json")
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
+def _number(text: str) -> int | float:
+    """7.0 is the integer 7 in JSON Schema, and in the languages that know one kind of number."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < _EXACT else number
+
+
+_EXACT = 2**53  # up to here a double is the integer that it looks like
+_JSON = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number, parse_float=_number)
 
 
 async def form_fields(pieces: AsyncIterator[bytes], boundary: str, check: CheckField) -> Form:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import re
+from contextvars import ContextVar
 from typing import Any
 
+from litestar.routes import HTTPRoute
 from litestar.types import Message, Receive, Scope, Send
 
 Header = tuple[bytes, bytes]
 JSON = b"application/json"
+ANSWERED: ContextVar[Scope] = ContextVar("answered")  # the call that the task at hand answers, for log lines
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 
@@ -62,3 +65,12 @@ async def add_request_id(message: Message, scope: Scope) -> None:
     """A `before_send` hook: every answer carries the id, also those that no route of ours made."""
     if message["type"] == "http.response.start":
         message["headers"] = [*message["headers"], (b"x-request-id", request_id(scope).encode("ascii"))]
+
+
+async def tell_methods(message: Message, scope: Scope) -> None:
+    """A `before_send` hook: Litestar answers OPTIONS with the methods of the first handler of a path, which may have several."""
+    if message["type"] == "http.response.start" and scope.get("method") == "OPTIONS" and message["status"] == 204:
+        routes = [route for route in scope["app"].routes if isinstance(route, HTTPRoute) and route.path_format == scope["path_template"]]
+        methods = sorted({str(method) for route in routes for handler in route.route_handlers for method in handler.http_methods})
+        kept = [(name, value) for name, value in message["headers"] if name.lower() != b"allow"]
+        message["headers"] = [*kept, (b"allow", ", ".join(methods).encode("ascii"))]

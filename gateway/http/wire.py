@@ -1,32 +1,39 @@
-"""The shapes of the wire: what a client may send, what it gets, and the conversion from and to our words.
-
-The only file that imports msgspec; everything else calls `encode`.
-"""
+"""The conversion between the shapes of the wire and our words. Everything else calls `encode` and imports no msgspec."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from cache.canonical import digest
 from cache.catalog import MOST_STEPS, Ask, ServedModel
 from cache.errors import Invalid, NotSupported
 from cache.prompt import LONGEST_NEGATIVE, check_text, parsed
 from cache.variant import LARGEST_SEED
-from gateway.access import Caller
 from gateway.ask import Answered, VideoAsk
+from gateway.entry.access import Caller
 from gateway.http.body import Fields, Form
 from gateway.http.directives import cache_control, preferred_wait
+from gateway.http.shapes import (
+    LONGEST_TAG,
+    MOST_TAGS,
+    Failure,
+    FeedbackBody,
+    ModelDetail,
+    ModelObject,
+    Refused,
+    RepriseDetail,
+    VideoBody,
+    VideoObject,
+    VideoPage,
+)
 from gateway.models import Models
 from generator.job import Priority, State
-
-MOST_TAGS = 16
-LONGEST_TAG = 64
 
 _ENCODER = msgspec.json.Encoder()
 
@@ -39,29 +46,9 @@ def encode(shape: object) -> bytes:
 # What comes in
 
 
-class VideoBody(Struct, kw_only=True):
-    """The fields of `POST /v1/videos`. In JSON, null is "not said"; a form sends strings, converted by SHAPES."""
-
-    prompt: str
-    model: str | None = None
-    seconds: str | float | None = None
-    size: str | None = None
-    seed: Annotated[int, Meta(ge=0, le=LARGEST_SEED)] | None = None
-    quality: Literal["draft", "standard", "final"] | None = None
-    negative_prompt: str | None = None
-    steps: Annotated[int, Meta(ge=1, le=10_000)] | None = None
-    guidance_scale: Annotated[float, Meta(ge=0, le=1000)] | None = None
-    priority: Literal["interactive", "background"] | None = None
-    allow_smaller: bool | None = None
-    tags: Annotated[list[Annotated[str, Meta(min_length=1, max_length=LONGEST_TAG)]], Meta(max_length=MOST_TAGS)] | None = None
-
-
-class FeedbackBody(Struct, kw_only=True):
-    satisfied: bool
-
-
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
-_DECIMAL = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,9})?")
+# As many digits as a client prints of a double.
+_DECIMAL = re.compile(r"-?[0-9]{1,9}(\.[0-9]{1,20})?")
 
 
 def _integer(text: str) -> object:
@@ -110,6 +97,9 @@ _TYPES = {kind: {field.name: field.type for field in msgspec.structs.fields(kind
 
 Body = TypeVar("Body", bound=Struct)
 
+# The second is what msgspec says of a lone surrogate where it compares words.
+_WRONG = (msgspec.ValidationError, UnicodeEncodeError)
+
 
 def check_video_field(name: str, is_file: bool) -> None:
     if name.partition("[")[0] == "input_reference":
@@ -133,7 +123,7 @@ def read_body(kind: type[Body], fields: Fields | Form) -> Body:
     values = _from_form(SHAPES[kind], fields) if isinstance(fields, Form) else fields
     try:
         return msgspec.convert(values, kind)
-    except msgspec.ValidationError:
+    except _WRONG:
         raise _first_wrong(kind, values) from None
 
 
@@ -163,7 +153,7 @@ def _first_wrong(kind: type[Struct], values: Fields) -> Invalid:
             continue
         try:
             msgspec.convert(values[name], _TYPES[kind][name])
-        except msgspec.ValidationError:
+        except _WRONG:
             return Invalid(name, f"{name} must be {shape.wanted}", "invalid_type")
     raise AssertionError(f"{kind.__name__} refuses what each of its fields accepts")
 
@@ -224,64 +214,6 @@ def _header(headers: Mapping[bytes, bytes], name: bytes) -> str | None:
 # What goes out
 
 
-class Failure(Struct):
-    code: str
-    message: str
-
-
-class Refused(Struct):
-    similarity: float | None
-    reason: str
-
-
-class RepriseDetail(Struct):
-    """What is ours: how the answer was found and what it cost. `age_seconds` is the clip's age when it answered,
-    `stage` what is being done for an open video.
-    """
-
-    verdict: str
-    similarity: float | None
-    confidence: float | None
-    clip: str | None
-    matched_prompt: str | None
-    age_seconds: int | None
-    take: int | None
-    gpu_seconds: float
-    gpu_seconds_saved: float
-    queue_position: int | None
-    eta_ms: int | None
-    stage: str | None
-    steps_skipped: int
-    stages_ms: dict[str, int]
-    refused: list[Refused]
-    notes: list[str]
-
-
-class VideoObject(Struct):
-    id: str
-    object: Literal["video"]
-    created_at: int
-    completed_at: int | None
-    expires_at: int | None
-    model: str
-    progress: int
-    prompt: str | None
-    remixed_from_video_id: str | None
-    seconds: str
-    size: str
-    status: Literal["queued", "in_progress", "completed", "failed"]
-    error: Failure | None
-    reprise: RepriseDetail
-
-
-class VideoPage(Struct):
-    object: Literal["list"]
-    data: list[VideoObject]
-    first_id: str | None
-    last_id: str | None
-    has_more: bool
-
-
 def video_object(answered: Answered) -> VideoObject:
     """`seconds` and `size` are the film's own, where there is one: a clip may be smaller than what was asked for."""
     request, clip, job = answered.request, answered.clip, answered.job
@@ -333,6 +265,8 @@ def _detail(answered: Answered) -> RepriseDetail:
         stage=None if answered.job is None else answered.job.stage,
         steps_skipped=0,
         stages_ms={} if clip is None else {stage: round(ms) for stage, ms in clip.stages_ms.items()},
+        steps_ms=[] if clip is None else [round(ms) for ms in clip.steps_ms],
+        peak_memory_gb=None if clip is None or clip.peak_bytes is None else round(clip.peak_bytes / 1e9, 2),
         refused=[Refused(_rounded(refusal.similarity), refusal.reason) for refusal in request.refused],
         notes=[*request.notes, *(clip.notes if clip is not None else ())],
     )
@@ -364,25 +298,20 @@ def age(answered: Answered) -> int | None:
     return max(0, int(answered.request.created_at - answered.clip.created_at))
 
 
-def model_object(model: ServedModel) -> dict[str, object]:
+def model_object(model: ServedModel) -> ModelObject:
     row = model.row
-    return {
-        "id": row.name,
-        "object": "model",
-        "created": 0,
-        "owned_by": "reprise",
-        "reprise": {
-            "revision": model.revision,
-            "aliases": list(model.aliases),
-            "sizes": [f"{width}x{height}" for width, height in row.sizes],
-            "default_seconds": row.default_seconds,
-            "longest_seconds": row.longest_seconds,
-            "fps": row.fps,
-            "steps": dict(row.steps),
-            "guidance_scale": row.guidance,
-            "world": row.world,
-        },
-    }
+    detail = ModelDetail(
+        revision=model.revision,
+        aliases=list(model.aliases),
+        sizes=[f"{width}x{height}" for width, height in row.sizes],
+        default_seconds=row.default_seconds,
+        longest_seconds=row.longest_seconds,
+        fps=row.fps,
+        steps={str(quality): steps for quality, steps in row.steps.items()},
+        guidance_scale=row.guidance,
+        world=row.world,
+    )
+    return ModelObject(row.name, "model", 0, "reprise", detail)
 
 
 def length_text(seconds: float) -> str:

@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from cache.errors import NotFound
-from gateway.access import PAGE
+from gateway.entry.access import PAGE
 from gateway.http.conditions import matches
 from gateway.http.reply import Header, Reply
 

@@ -54,6 +54,8 @@ def test_no_store_leaves_nothing_after_the_first_download(start: StartServer) ->
     video = private(live, f"a red {RARE} ball", negative_prompt=UNWANTED)
     assert video["prompt"] is None
     assert len(live.objects()) > 0
+    told = httpx.head(f"{live.url}/v1/videos/{video['id']}/content")
+    assert (told.status_code, told.headers["cache-control"]) == (200, "no-store")
     assert len(live.content(video["id"])) > 100
     until = time.monotonic() + 10
     while live.objects() and time.monotonic() < until:
@@ -113,4 +115,23 @@ def test_prompts_kept_as_digests_are_nowhere_to_be_read(start: StartServer, wait
     again = live.post(words, steps=STEPS, negative_prompt=UNWANTED)
     assert (again["reprise"]["verdict"], again["reprise"]["clip"]) == ("exact", first["reprise"]["clip"])
     assert live.made(f"the red {RARE} ball", steps=STEPS, negative_prompt=UNWANTED)["reprise"]["verdict"] == "miss", "no near hits"
+    assert soon(live, gone, RARE, UNWANTED) == []
+
+
+@pytest.mark.parametrize("kept", ["text", "hash"])
+def test_a_plan_keeps_no_words_that_must_not_stay(start: StartServer, kept: str) -> None:
+    live = start(KEEP_PROMPTS=kept)
+    rows = [{"prompt": f"a red {RARE} ball", "steps": STEPS, "negative_prompt": UNWANTED}]
+    plan = httpx.post(f"{live.url}/admin/api/plans", json={"prompts": rows, "start": True}, timeout=60).json()["plan"]
+    until = time.monotonic() + 60
+    while plan["state"] != "done" and time.monotonic() < until:
+        time.sleep(0.2)
+        plan = httpx.get(f"{live.url}/admin/api/plans/{plan['id']}", timeout=60).json()
+    assert plan["counts"]["made"] == 1, plan
+    if kept == "text":
+        assert soon(live, lambda found: len(found) > 0, RARE)
+        asked = live.post(f"A red {RARE} ball", steps=STEPS, negative_prompt=UNWANTED)
+        assert asked["reprise"]["verdict"] == "exact"
+        assert httpx.delete(f"{live.url}/v1/videos/{asked['id']}?erase=true", timeout=60).status_code == 200
+        assert live.objects() == []
     assert soon(live, gone, RARE, UNWANTED) == []

@@ -121,3 +121,18 @@ def test_erasing_withdraws_it_there_too(shared: Live, tenants: dict[str, Tenant]
     assert tenants["dan"].ask(words)["reprise"]["verdict"] == "miss"
     assert tenants["bob"].film(held), "who was given it before keeps the film, never the words"
     assert all(one["clip"] != clip for one in admin(shared, "GET").json()["data"])
+
+
+def test_what_shows_more_than_was_asked_poisons_nobody(shared: Live, tenants: dict[str, Tenant]) -> None:
+    """Whose words they are is not known to whoever is answered: in the pool they must say what was asked, and no more."""
+    words = "two children build a sandcastle on a beach"
+    poison = tenants["ada"].ask(f"{words}. three soldiers march through a ruined city")
+    clip = poison["reprise"]["clip"]
+    soon(lambda: standing(shared, clip) is not None)
+    assert admin(shared, "POST", f"/{clip}").status_code == 200
+    assert tenants["ada"].post(words).json()["reprise"]["verdict"] == "near", "one's own clips may show more"
+    cached = {"Cache-Control": "only-if-cached"}
+    # The control: the pool does answer, and it knows this clip.
+    same = f"{words}. three soldiers march through a ruined city!"
+    soon(lambda: tenants["dan"].post(same, headers=cached).status_code == 200)
+    assert tenants["dan"].post(words, headers=cached).status_code == 504

@@ -17,13 +17,13 @@ from cache.clip import KINDS, Clip, ObjectKind, StoredObject
 from cache.errors import ClipGone, NotFound, NotReady, ObjectCorrupt, RepriseError
 from cache.ids import new_id
 from cache.request import Request
-from cache.storage.objects import CHUNK, Name
-from gateway.access import LOCAL, Caller, OpenAccess
+from cache.storage.bytes.objects import CHUNK, Name
 from gateway.ask import Answered, Order, VideoAsk
 from gateway.byte_cache import ByteCache
+from gateway.entry.access import LOCAL, Caller, OpenAccess
 from gateway.health import Health, Part
 from gateway.http.problems import HANDLERS
-from gateway.http.reply import add_request_id
+from gateway.http.reply import add_request_id, tell_methods
 from gateway.media import Media
 from gateway.models import Models
 from gateway.videos import Videos
@@ -224,7 +224,7 @@ class Edge:
         self.app = Litestar(
             [*videos.routes(), *Media(self.answer, self.objects, self.cache).routes(), *Health(self.parts).routes()],
             middleware=[OpenAccess(self.allowed_hosts).middleware],
-            before_send=[add_request_id],
+            before_send=[add_request_id, tell_methods],
             exception_handlers=HANDLERS,
             openapi_config=None,
             logging_config=None,

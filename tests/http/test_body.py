@@ -15,10 +15,11 @@ from cache.catalog import DEMO
 from cache.errors import Invalid, NotSupported, RepriseError, TooLarge, UnsupportedMedia
 from cache.prompt import LONGEST, LONGEST_NEGATIVE
 from cache.variant import LARGEST_SEED
-from gateway.access import LOCAL
 from gateway.ask import VideoAsk
+from gateway.entry.access import LOCAL
 from gateway.http.body import MOST_PARTS, Fields, Form, json_fields, read_fields
-from gateway.http.wire import LONGEST_TAG, MOST_TAGS, SHAPES, VideoBody, check_video_field, read_body, video_ask
+from gateway.http.shapes import LONGEST_TAG, MOST_TAGS, VideoBody
+from gateway.http.wire import SHAPES, check_video_field, read_body, video_ask
 from generator.job import Priority
 from tests.http.memory import MODELS
 
@@ -104,6 +105,11 @@ def test_an_ask_says_everything() -> None:
     assert (ask.idempotency_key, ask.body_digest) == (None, "")
 
 
+def test_a_whole_number_may_be_written_with_a_point() -> None:
+    ask = asked(read("application/json", b'{"prompt": "a kite", "seed": 7.0, "steps": 2e1, "seconds": 2.0}'))
+    assert ask == from_json({"prompt": "a kite", "seed": 7, "steps": 20, "seconds": 2})
+
+
 def test_null_in_json_is_not_said() -> None:
     assert from_json({"prompt": "a kite", **dict.fromkeys(set(SHAPES[VideoBody]) - {"prompt"})}) == from_json({"prompt": "a kite"})
 
@@ -158,16 +164,20 @@ def test_a_form_may_repeat_tags() -> None:
         ({"size": [128, 128]}, "size", "invalid_type"),
         ({"seed": "7"}, "seed", "invalid_type"),
         ({"seed": True}, "seed", "invalid_type"),
-        ({"seed": 7.0}, "seed", "invalid_type"),
+        ({"seed": 7.5}, "seed", "invalid_type"),
+        ({"seed": 1e17}, "seed", "invalid_type"),
+        ({"quality": "\ud800"}, "quality", "invalid_type"),
+        ({"priority": "\udfff"}, "priority", "invalid_type"),
+        ({"tags": ["\ud800"]}, "tags", "invalid_value"),
         ({"seed": -1}, "seed", "invalid_type"),
         ({"seed": LARGEST_SEED + 1}, "seed", "invalid_type"),
         ({"seed": 10**300}, "seed", "invalid_type"),
         ({"quality": "best"}, "quality", "invalid_type"),
         ({"steps": 0}, "steps", "invalid_type"),
-        ({"steps": 101}, "steps", "invalid_value"),
+        ({"steps": 101}, "steps", "invalid_type"),
         ({"steps": 20, "quality": "draft"}, "steps", "invalid_value"),
         ({"guidance_scale": "5"}, "guidance_scale", "invalid_type"),
-        ({"guidance_scale": 0.5}, "guidance_scale", "invalid_value"),
+        ({"guidance_scale": 0.5}, "guidance_scale", "invalid_type"),
         ({"priority": "urgent"}, "priority", "invalid_type"),
         ({"allow_smaller": 1}, "allow_smaller", "invalid_type"),
         ({"allow_smaller": True}, "allow_smaller", "invalid_value"),

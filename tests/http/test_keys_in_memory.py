@@ -10,9 +10,9 @@ import pytest
 from cache.errors import Invalid, NotFound, RateLimited, Unavailable
 from cache.storage.accounts import Accounts, Key, Rate, Terms
 from cache.storage.database import Database
-from gateway import access
-from gateway.access import KeyAccess
-from gateway.limits import Limits
+from gateway.entry import access
+from gateway.entry.access import KeyAccess
+from gateway.entry.limits import Limits
 from tests.databases import open_sqlite
 
 

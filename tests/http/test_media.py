@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from litestar import Litestar
 
 from cache.clip import StoredObject
 from cache.errors import DatabaseAway, StoreAway
-from gateway.access import LOCAL
 from gateway.byte_cache import ByteCache, Served
-from gateway.media import Film
+from gateway.entry.access import LOCAL, OpenAccess
+from gateway.http.problems import HANDLERS
+from gateway.media import Film, Media
 from tests.http.memory import Edge, MemoryObjects
 
 
@@ -45,6 +47,34 @@ async def test_whole(edge: Edge, client: httpx.AsyncClient) -> None:
     assert {name: head.headers[name] for name in head.headers if name != "x-request-id"} == {
         name: headers[name] for name in headers if name != "x-request-id"
     }
+
+
+@pytest.mark.parametrize("variant", ["video", "thumbnail", "spritesheet"])
+async def test_what_no_store_made_is_kept_by_nobody(edge: Edge, client: httpx.AsyncClient, variant: str) -> None:
+    path, _, _ = await film(client, edge)
+    answered = edge.answer.videos[path.split("/")[3]]
+    assert answered.clip is not None
+    object.__setattr__(answered.clip, "private", True)
+    etag = (await client.get(path, params={"variant": variant})).headers["etag"]
+    for headers, status in (({}, 200), ({"range": "bytes=0-9"}, 206), ({"if-none-match": etag}, 304)):
+        answer = await client.get(path, params={"variant": variant}, headers=headers)
+        assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
+    edge.answer.raises = DatabaseAway("away")
+    away = await client.get(path, params={"variant": variant})
+    assert (away.status_code, away.headers["cache-control"]) == (200, "no-store")
+
+
+async def test_a_link_to_what_no_store_made_is_kept_by_nobody(edge: Edge, client: httpx.AsyncClient) -> None:
+    path, _, _ = await film(client, edge)
+    answered = edge.answer.videos[path.split("/")[3]]
+    assert answered.clip is not None
+    linked = Media(edge.answer, edge.objects, edge.cache, lambda stored: f"https://store.example/{stored.name}")
+    app = Litestar(linked.routes(), middleware=[OpenAccess().middleware], exception_handlers=HANDLERS, openapi_config=None)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=cast(Any, app)), base_url="http://localhost") as through:
+        for private, kept in ((False, "private, max-age=60"), (True, "no-store")):
+            object.__setattr__(answered.clip, "private", private)
+            answer = await through.get(path)
+            assert (answer.status_code, answer.headers["cache-control"]) == (302, kept)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,7 @@ def test_a_fact_that_nobody_placed_is_found() -> None:
         status_of(errors.RepriseError)
 
 
+@pytest.mark.untold
 @pytest.mark.parametrize("kind", [kind for kind in tree(errors.RepriseError) if kind.__module__ == errors.__name__])
 async def test_every_fact_reaches_the_client_as_an_envelope(kind: type[errors.RepriseError], edge: Edge, client: httpx.AsyncClient) -> None:
     error, status = EXAMPLES[kind]
@@ -86,6 +87,7 @@ async def test_when_to_come_back_is_a_whole_number_of_seconds_and_never_zero(edg
         assert (await client.post("/v1/videos", json={"prompt": "a"})).headers["retry-after"] == seconds
 
 
+@pytest.mark.untold
 async def test_headers_of_single_facts(edge: Edge, client: httpx.AsyncClient) -> None:
     for error, header, value in (
         (errors.NotReady("wait", 700), "openai-poll-after-ms", "700"),

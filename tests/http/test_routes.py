@@ -203,3 +203,18 @@ async def test_answers_are_compact_json(client: httpx.AsyncClient) -> None:
     answer = await client.post("/v1/videos", json={"prompt": "ein Drachen über dem Meer"})
     assert answer.json()["prompt"] == "ein Drachen über dem Meer"
     assert answer.content == json.dumps(answer.json(), separators=(",", ":"), ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [
+        ("/v1/videos", {"GET", "HEAD", "OPTIONS", "POST"}),
+        (f"/v1/videos/{'video_' + '0' * 32}", {"DELETE", "GET", "HEAD", "OPTIONS"}),
+        ("/v1/models", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+async def test_options_and_a_wrong_method_name_every_method(client: httpx.AsyncClient, path: str, methods: set[str]) -> None:
+    answer = await client.options(path)
+    assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (204, methods)
+    wrong = await client.request("PATCH", path)
+    assert (wrong.status_code, set(wrong.headers["allow"].split(", "))) == (405, methods)

@@ -80,6 +80,8 @@ def test_the_object_has_the_contracts_fields_in_order() -> None:
         ("stage", None),
         ("steps_skipped", 0),
         ("stages_ms", {"queue": 3, "denoise": 4100}),
+        ("steps_ms", []),
+        ("peak_memory_gb", None),
         ("refused", [{"similarity": 0.97, "reason": "camera direction: left / right"}]),
         ("notes", []),
     ]

@@ -17,9 +17,9 @@ from cache.ids import new_id
 from cache.matching.vectors.projection import Projection, RowLog, unit
 from cache.matching.vectors.shard import Vectors
 from cache.prompt import Prompt
+from cache.storage.bytes.folder import FolderObjects
 from cache.storage.changes import ClipChange, add_vectors
 from cache.storage.database import Database
-from cache.storage.folder import FolderObjects
 from cache.storage.shelf import ClipDraft, Shelf
 from cache.variant import Film, Partition, Variant
 from tests.databases import DATABASES

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,7 @@ class Embedder:
         self.version, self.dimension = version, dimension
         self._batches: Batches[str, NDArray[np.float32]] = Batches(lambda texts: list(model.run(texts)), name="encoder")
         self._recent: OrderedDict[str, Embedding] = OrderedDict()
+        self._unread = lru_cache(remembered)(model.unread)
         self._remembered = remembered
 
     @classmethod
@@ -61,7 +63,7 @@ class Embedder:
 
     def refuses(self, text: str) -> str | None:
         """Why `text` can be Exact only, or None. Nothing is silently cut at the window."""
-        return self._model.unread(normal_form(text))
+        return self._unread(normal_form(text))
 
     def covers(self, text: str) -> bool:
         return self.refuses(text) is None

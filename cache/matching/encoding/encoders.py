@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cache.errors import StillLoading
@@ -35,6 +35,7 @@ class Loading:
     def __init__(self, load: Callable[[], Encoders], wait: float) -> None:
         self._load, self._wait = load, wait
         self._task: asyncio.Task[Encoders] | None = None
+        self._moved: Encoders | None = None
 
     def start(self) -> None:
         if self._task is None:
@@ -53,19 +54,29 @@ class Loading:
     def at_hand(self) -> Encoders | None:
         """The encoders if they are loaded, without waiting."""
         done = self._task is not None and self._task.done() and not self._task.cancelled() and self._task.exception() is None
-        return self._task.result() if done and self._task is not None else None
+        return self._latest(self._task.result()) if done and self._task is not None else None
+
+    def move(self, calibration: Calibration) -> None:
+        """From now on they come with this table; it must hold for the models that are loaded."""
+        loaded = self.at_hand()
+        if loaded is None or not calibration.holds_for(loaded.embedder.version, loaded.verifier.version if loaded.verifier else ""):
+            raise ValueError("this table holds for other models than those loaded")
+        self._moved = replace(loaded, calibration=calibration)
+
+    def _latest(self, loaded: Encoders) -> Encoders:
+        return loaded if self._moved is None else self._moved
 
     async def loaded(self) -> Encoders:
         """However long it takes; for those whose work begins then. A failure to load reaches them as it is."""
         self.start()
         assert self._task is not None, "start makes it"
-        return await asyncio.shield(self._task)
+        return self._latest(await asyncio.shield(self._task))
 
     async def ready(self) -> Encoders:
         if self._task is None:
             raise StillLoading("the encoder is not loading yet", retry_after=self._wait)
         try:
-            return await asyncio.wait_for(asyncio.shield(self._task), self._wait)
+            return self._latest(await asyncio.wait_for(asyncio.shield(self._task), self._wait))
         except TimeoutError:
             raise StillLoading("the encoder is still loading", retry_after=self._wait) from None
         except (OSError, RuntimeError, ValueError) as error:

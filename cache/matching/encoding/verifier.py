@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cache.matching.calibration import Entailment
 from cache.matching.encoding.batching import Batches
@@ -12,17 +17,21 @@ from cache.matching.encoding.exported import exported_verifier
 from cache.matching.encoding.onnx_model import OnnxModel, file_digest
 from cache.prompt import normal_form
 
+_CORES = 2  # pairs that are read at a time, a core each
 SHIPPED = Path(__file__).parent.parent / "verifier"
 
 
 class Verifier:
     """Reads the cached prompt as premise, the new one as hypothesis. `version` names its file."""
 
-    def __init__(self, model: OnnxModel, version: str) -> None:
+    def __init__(self, model: OnnxModel, version: str, *, remembered: int = 16_384) -> None:
         self._model = model
         self.version = version
-        self._readers = ThreadPoolExecutor(2, "verifier-reads")
-        self._batches: Batches[tuple[str, str], Entailment] = Batches(self._scores, name="verifier")
+        self._readers = ThreadPoolExecutor(_CORES, "verifier-reads")
+        # Pairs gain nothing by company, so none waits for more than who is read beside it.
+        self._batches: Batches[tuple[str, str], Entailment] = Batches(self._scores, name="verifier", size=_CORES, linger=0.0)
+        self._recent: OrderedDict[bytes, Entailment] = OrderedDict()
+        self._remembered = remembered
 
     @classmethod
     def load(cls, source: str = str(SHIPPED), cache_dir: Path = Path(".reprise/models"), threads: int = 1) -> Verifier:
@@ -39,7 +48,16 @@ class Verifier:
         return self._model.unread(_pair(new, cached))
 
     async def score(self, new: str, cached: str) -> Entailment:
-        return await self._batches.ask(_pair(new, cached))
+        """A near hit makes no clip, so popular words meet the same neighbour again and again: each pair is read once."""
+        pair = _pair(new, cached)
+        key = _digest(pair)
+        known = self._recent.get(key)
+        if known is None:
+            known = self._recent[key] = await self._batches.ask(pair)
+        self._recent.move_to_end(key)
+        while len(self._recent) > self._remembered:
+            self._recent.popitem(last=False)
+        return known
 
     def score_now(self, pairs: list[tuple[str, str]]) -> list[Entailment]:
         """Blocking, for pairs of (new, cached): for the command line and benchmarks."""
@@ -52,10 +70,19 @@ class Verifier:
     def _scores(self, pairs: list[tuple[str, str]]) -> list[Entailment]:
         # One run per pair: int8 activations are scaled over a whole run, so in company a pair would get other digits
         # than alone, and a prompt could flip between hit and miss with the traffic.
-        # Two runs at a time, a core each.
-        rows = list(self._readers.map(lambda pair: self._model.run([pair])[0], pairs))
+        rows = [self._alone(pairs[0])] if len(pairs) == 1 else list(self._readers.map(self._alone, pairs))
         # A cross-encoder with three labels (contradiction, entailment, neutral) is read by its middle one against the rest.
         return [Entailment(float(row[0] if len(row) == 1 else row[1] - max(row[0], row[2]))) for row in rows]
+
+    def _alone(self, pair: tuple[str, str]) -> NDArray[np.float32]:
+        row: NDArray[np.float32] = self._model.run([pair])[0]
+        return row
+
+
+def _digest(pair: tuple[str, str]) -> bytes:
+    """Of both texts: what is remembered holds nobody's words."""
+    premise, hypothesis = pair
+    return hashlib.sha256(f"{len(premise)} {premise}{hypothesis}".encode()).digest()
 
 
 def _pair(new: str, cached: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from cache.matching.rules.facts import Fact, Slots
 # A long prompt says so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
 _LONG = 30
 _TURNABLE = {"front or behind", "above or below", "left or right"}
+_ANIMATED = frozenset(["anime", "cartoon", "3d", "clay"])  # "animated" asks for no more than any of these shows
 _DRAWN = frozenset(value.replace("_", " ") for value in lexicon.DRAWN)
 
 
@@ -143,6 +144,8 @@ def _listed(new: Slots, cached: Slots) -> Iterator[str]:
             if there or (short and slot in {"time of day", "season"}):
                 yield f"{slot}: {value} / {_join(there) or 'not said'}"
     wanted, there = new.values("style"), cached.values("style")
+    if "animation" in wanted and there & _ANIMATED:
+        wanted -= {"animation"}
     if wanted - there:
         yield f"style: {_join(wanted)} / {_join(there) or 'not said'}"
     elif not wanted and there & _DRAWN and short:

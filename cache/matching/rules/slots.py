@@ -11,12 +11,17 @@ from cache.matching.rules import lexicon
 from cache.matching.rules.differences import difference
 from cache.matching.rules.facts import Fact, Slots
 from cache.matching.rules.plain_words import HARMLESS, SYNONYMS
-from cache.matching.rules.words import Word, quotations, stem, words
+from cache.matching.rules.words import Word, is_foreign, quotations, stem, words
 
 __all__ = ["Fact", "Slots", "difference", "read"]
 
-_MODIFIERS = {**lexicon.COLOURS, **{word: "" for table in lexicon.ATTRIBUTES.values() for word in table}}
+_MODIFIERS: dict[str, list[tuple[str, str]]] = {}  # word -> what it says, on each axis that it speaks of
+for _slot, _words in (("colour", lexicon.COLOURS), *lexicon.ATTRIBUTES.items()):
+    for _word, _value in _words.items():
+        _MODIFIERS.setdefault(_word, []).append((_slot, _value))
 _CAMERA = {slot: [(value, re.compile(rf"\b(?:{pattern})")) for value, pattern in rows] for slot, rows in lexicon.CAMERA.items()}
+# Most prompts say nothing of the camera: one look spares them the many.
+_ANY_CAMERA = re.compile(rf"\b(?:{'|'.join(pattern for rows in lexicon.CAMERA.values() for _, pattern in rows)})")
 _LISTS = {
     "time of day": lexicon.TIMES,
     "weather": lexicon.WEATHER,
@@ -24,6 +29,10 @@ _LISTS = {
     "place": lexicon.PLACES,
     "style": lexicon.STYLES,
 }
+# Each listed phrase under its first word, with its place in the list: of two words for one value the first listed is quoted.
+_LISTED: dict[str, list[tuple[int, list[str], str, str]]] = {}
+for _place, (_slot, _phrase, _value) in enumerate((slot, *entry) for slot, table in _LISTS.items() for entry in table.items()):
+    _LISTED.setdefault(_phrase.split()[0], []).append((_place, _phrase.split(), _slot, _value))
 _MONOCHROME = re.compile(
     r"\b(?:in|a) black[ -]and[ -]white(?= (?:photo|film|footage|video|style|movie|image|cinema|tones)|$| ,| \.)"
     r"|black[ -]and[ -]white (?:photo|film|footage|video|style|movie|image|cinema)"
@@ -37,30 +46,31 @@ _STYLE_WORDS = set(_LISTS["style"])
 _COPULAS = {"is", "are", "was", "were"}
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=32_768)
 def read(text: str) -> Slots:
-    spoken = _without_quotations(text)
-    tokens = words(spoken)
-    plain = " ".join(word.text for word in tokens)
-    facts = [Fact("text shown", quoted, words=quoted) for quoted in quotations(text)]
+    quoted = quotations(text)
+    tokens = words(_without(text, quoted))
+    plain = " ".join([word.text for word in tokens])
+    facts = [Fact("text shown", shown, words=shown) for shown in quoted]
     facts += _counts(tokens)
     facts += _modifiers(tokens)
     facts += _negations(tokens)
     facts += _actors(tokens)
     facts += _camera(plain)
-    facts += _listed(plain)
+    facts += _listed(tokens, plain)
     facts += _opposites(tokens)
     facts += _names(tokens)
     facts += _roles(tokens)
     facts += _changes(tokens)
     facts += _events(tokens)
     content = tuple(_SYNONYM_STEMS.get(word.stem, word.stem) for word in tokens if word.is_content and word.text not in HARMLESS)
-    return Slots(tuple(facts), content, frozenset(word.stem for word in tokens if not word.is_mark), plain)
+    stems = frozenset(word.stem for word in tokens if not word.is_mark)
+    return Slots(tuple(facts), content, stems, plain, is_foreign(words(text) if quoted else tokens))
 
 
-def _without_quotations(text: str) -> str:
-    for quoted in quotations(text):
-        text = text.replace(quoted, " ")
+def _without(text: str, quoted: tuple[str, ...]) -> str:
+    for shown in quoted:
+        text = text.replace(shown, " ")
     return text
 
 
@@ -104,10 +114,7 @@ def _counts(tokens: list[Word]) -> Iterator[Fact]:
 
 def _modifiers(tokens: list[Word]) -> Iterator[Fact]:
     for at, word in enumerate(tokens):
-        for slot, table in (("colour", lexicon.COLOURS), *lexicon.ATTRIBUTES.items()):
-            value = table.get(word.text)
-            if value is None:
-                continue
+        for slot, value in _MODIFIERS.get(word.text, ()):
             noun = _noun_after(tokens, at + 1)
             if noun is None or _predicate(tokens, at):
                 noun = _noun_before(tokens, at) or noun
@@ -135,7 +142,8 @@ def _noun_before(tokens: list[Word], at: int) -> Word | None:
 
 def _negations(tokens: list[Word]) -> Iterator[Fact]:
     for at, word in enumerate(tokens):
-        if word.text in lexicon.NEGATIONS:
+        apart = word.text == "with" and at + 1 < len(tokens) and tokens[at + 1].text == "out"
+        if word.text in lexicon.NEGATIONS or apart:
             if at + 1 < len(tokens) and tokens[at + 1].text in {"longer", "matter", "doubt", "one's"}:
                 continue
             rest = [next_ for next_ in tokens[at + 1 : at + 5] if next_.is_content and next_.text not in lexicon.NEGATIONS]
@@ -156,6 +164,8 @@ def _actors(tokens: list[Word]) -> Iterator[Fact]:
 
 
 def _camera(plain: str) -> Iterator[Fact]:
+    if _ANY_CAMERA.search(plain) is None:
+        return
     for slot, rows in _CAMERA.items():
         for value, pattern in rows:
             match = pattern.search(plain)
@@ -163,18 +173,20 @@ def _camera(plain: str) -> Iterator[Fact]:
                 yield Fact(slot, value, words=match.group())
 
 
-def _listed(plain: str) -> Iterator[Fact]:
-    padded = f" {plain} "
-    for slot, table in _LISTS.items():
-        seen = set()
-        for word, value in table.items():
-            if value not in seen and f" {word} " in padded:
-                seen.add(value)
-                yield Fact(slot, value, words=word)
+def _listed(tokens: list[Word], plain: str) -> Iterator[Fact]:
+    found: list[tuple[int, str, str, str]] = []
+    for at, word in enumerate(tokens):
+        for place, phrase, slot, value in _LISTED.get(word.text, ()):
+            if len(phrase) == 1 or [near.text for near in tokens[at : at + len(phrase)]] == phrase:
+                found.append((place, slot, value, " ".join(phrase)))
+    seen = set()
+    for _, slot, value, quoted in sorted(found):
+        if (slot, value) not in seen:
+            seen.add((slot, value))
+            yield Fact(slot, value, words=quoted)
     if (match := _MONOCHROME.search(plain)) is not None:
         yield Fact("style", "monochrome", words=match.group())
-    match = _SEASON_FALL.search(plain)
-    if match:
+    if (match := _SEASON_FALL.search(plain)) is not None:
         yield Fact("season", {"fall": "autumn", "spring": "spring"}[match.group(1)], words=match.group())
 
 

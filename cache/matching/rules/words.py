@@ -28,19 +28,21 @@ _IRREGULAR = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Word:
+    """`is_mark`: punctuation. `is_content`: neither that nor a function word."""
+
     text: str
     stem: str
-    capital: bool = False
+    capital: bool
+    is_mark: bool
+    is_content: bool
 
-    @property
-    def is_mark(self) -> bool:
-        return not (self.text[0].isalnum() or self.text[0] == "-")
 
-    @property
-    def is_content(self) -> bool:
-        return not self.is_mark and self.text not in FUNCTION
+@lru_cache(maxsize=40_000)
+def word(text: str, capital: bool = False) -> Word:
+    mark = not (text[0].isalnum() or text[0] == "-")
+    return Word(text, stem(text), capital, mark, not mark and text not in FUNCTION)
 
 
 @lru_cache(maxsize=20_000)
@@ -70,18 +72,19 @@ def quotations(text: str) -> tuple[str, ...]:
 
 
 def words(text: str) -> list[Word]:
-    text = unicodedata.normalize("NFKC", text).replace("’", "'")
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).replace("’", "'")
+    lower = text.lower()
+    as_written = text if len(text) == len(lower) else lower
     found: list[Word] = []
-    for match in _TOKEN.finditer(text.lower()):
+    for match in _TOKEN.finditer(lower):
         token = match.group()
         if token.endswith("'s"):
             token = token[:-2]
-        original = text[match.start() : match.start() + 1] if len(text) == len(text.lower()) else token[:1]
-        found.append(Word(token, stem(token), original.isupper()))
+        found.append(word(token, as_written[match.start()].isupper()))
     return found
 
 
-def foreign(text: str) -> bool:
+def is_foreign(tokens: list[Word]) -> bool:
     """Latin letters, but more function words of other languages than of English."""
-    tokens = [word.text for word in words(text)]
-    return sum(token in FOREIGN for token in tokens) > sum(token in FUNCTION for token in tokens)
+    return sum(token.text in FOREIGN for token in tokens) > sum(token.text in FUNCTION for token in tokens)

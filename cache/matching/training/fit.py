@@ -22,7 +22,6 @@ from cache.matching.calibration import FEATURES, features
 from cache.matching.encoding.embedder import Embedder
 from cache.matching.encoding.verifier import Verifier
 from cache.matching.rules.slots import difference, read
-from cache.matching.rules.words import foreign
 from cache.matching.training.build import Material, stream
 from cache.matching.training.sources import Row
 
@@ -56,7 +55,7 @@ def score(material: Path, scored: Path) -> None:
     embedder, verifier = Embedder.load(cache_dir=MODELS), Verifier.load(cache_dir=MODELS)
     kept = []
     for new, cached, label, kind in pairs:
-        early = difference(read(new), read(cached)) is not None or foreign(new) or foreign(cached)
+        early = difference(read(new), read(cached)) is not None or read(new).foreign or read(cached).foreign
         if embedder.covers(new) and embedder.covers(cached) and verifier.refuses(new, cached) is None:
             kept.append((new, cached, label, kind, early))
     texts = sorted({text for pair in kept for text in pair[:2]}, key=len)

@@ -269,7 +269,7 @@ class Index:
                 self._last_number += 1
                 shard = Shard(portion.partition, self._last_number, portion.block.vectors.shape[1])
                 shard.view = View(portion.base, portion.block)
-                shard.live = sum(self._ledger.place(clip_id, sequence, shard.number) == NOWHERE for clip_id, sequence in portion.live())
+                shard.live = sum(self._ledger.fill(ids, sequences, shard.number) for ids, sequences in portion.rows())
                 self._shards[portion.partition] = self._numbered[shard.number] = shard
             self._sequence = moment.sequence
             self._ledger.forget_below(moment.sequence)

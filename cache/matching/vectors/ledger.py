@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import repeat
 
 NOWHERE = 0  # in the place of a shard's number: a clip that was removed
 
@@ -47,6 +48,12 @@ class Ledger:
         self._clips[clip_id] = (sequence, number)
         self._removed.pop(clip_id, None)
         return before
+
+    def fill(self, ids: Iterable[str], sequences: Iterable[int], number: int) -> int:
+        """Places clips that nothing is known of, in one step for all; how many they are (a clip named twice is one)."""
+        before = len(self._clips)
+        self._clips.update(zip(ids, zip(sequences, repeat(number)), strict=False))
+        return len(self._clips) - before
 
     def remove(self, clip_id: str, sequence: int) -> int:
         before = self.place(clip_id, sequence, NOWHERE)

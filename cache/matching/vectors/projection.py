@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -41,6 +42,7 @@ class Projection:
 
     Rows may be ahead of the index at any time, by a moment or by an outage: whoever serves a neighbour re-reads its row.
     `caught_up` is set once everything was read that was there at the start; until then a search knows too little.
+    `level_at` is when (monotonic) a look last began that brought it up to the rows.
     """
 
     def __init__(self, index: Index, changes: ChangeLog, embedder: str, dimension: int, *, batch: int = 2_000, every: float = 2.0) -> None:
@@ -50,17 +52,20 @@ class Projection:
         self._turn = asyncio.Lock()
         self._told = asyncio.Event()
         self.caught_up = asyncio.Event()
+        self.level_at: float | None = None
 
     async def catch_up(self) -> int:
         """Everything committed before the call is in the index after it; how many changes that were."""
         total = 0
         async with self._turn:  # two at once would only read the same changes twice
             while True:
+                at = time.monotonic()
                 changes = await self._changes.since(self._index.sequence, self._batch)
                 if changes:
                     await asyncio.to_thread(self._apply, changes)
                 total += len(changes)
                 if len(changes) < self._batch:
+                    self.level_at = at
                     self.caught_up.set()
                     return total
 

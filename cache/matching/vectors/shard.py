@@ -195,10 +195,20 @@ class Portion:
     base: Base | None
     block: Block
 
-    def live(self) -> Iterator[tuple[str, int]]:
+    @property
+    def live(self) -> int:
+        """Rows that are not dead."""
+        return self.block.count + (0 if self.base is None else int((self.base.sequences >= 0).sum()))
+
+    def rows(self) -> Iterator[tuple[list[str], list[int]]]:
+        """Ids and sequences of the live rows, a few thousand at a time: other threads get their turn in between."""
         if self.base is not None:
-            yield from ((clip_id, at) for clip_id, at in zip(self.base.ids, self.base.sequences.tolist(), strict=True) if at >= 0)
-        yield from zip(self.block.ids, self.block.sequences, strict=True)
+            for at in range(0, len(self.base.ids), _CHUNK):
+                ids, sequences = self.base.ids[at : at + _CHUNK], self.base.sequences[at : at + _CHUNK]
+                alive = np.flatnonzero(sequences >= 0)
+                yield (ids if len(alive) == len(ids) else [ids[row] for row in alive.tolist()]), sequences[alive].tolist()
+        for at in range(0, self.block.count, _CHUNK):
+            yield self.block.ids[at : at + _CHUNK], self.block.sequences[at : at + _CHUNK]
 
 
 class Moment(NamedTuple):

@@ -33,6 +33,7 @@ FORMAT = 1
 MANIFEST = "manifest.json"
 ARRIVING = "arriving-"  # folders of files that are on their way
 GENERATION = re.compile(r"[0-9]{20}-[0-9a-f]{8}")
+_CHUNK = 1024
 _FILE = re.compile(r"[a-z0-9-]+\.(json|bin|faiss)")
 
 
@@ -112,7 +113,7 @@ def load(index: Index, folder: Path, origin: Origin, latest: int | None = None) 
         portions = list(_read(folder / manifest.generation, origin))
     except (OSError, ValueError, IndexError, msgspec.MsgspecError) as error:
         return Unusable(f"its files do not fit together: {error}")
-    if sum(1 for portion in portions for _ in portion.live()) != manifest.count:
+    if sum(portion.live for portion in portions) != manifest.count:
         return Unusable("its count is not that of its clips")
     index.restore(Moment(manifest.sequence, portions))
     return manifest
@@ -182,7 +183,7 @@ def _read(place: Path, origin: Origin) -> Iterator[Portion]:
     ids = msgspec.json.decode((place / "clips.json").read_bytes(), type=list[str])
     sequences = np.fromfile(place / "sequences.bin", "<i8")
     starts = np.fromfile(place / "starts.bin", "<i8")
-    vectors = np.fromfile(place / "vectors.bin", "<f2").reshape(-1, origin.dimension)
+    vectors = _mapped(place / "vectors.bin").reshape(-1, origin.dimension)
     row = edge = at = 0
     if not len(ids) == len(sequences) == sum(stretch.base_rows + stretch.block_rows for stretch in stretches):
         raise ValueError("ids, sequences and partitions differ in number")
@@ -200,6 +201,11 @@ def _read(place: Path, origin: Origin) -> Iterator[Portion]:
         yield Portion(Partition(stretch.scope, stretch.recipe_key, origin.embedder), base, block)
 
 
+def _mapped(path: Path) -> NDArray[np.float16]:
+    """Not read into memory of ours: each row is copied once, as float32."""
+    return np.memmap(path, "<f2", "r") if path.stat().st_size else np.empty(0, "<f2")
+
+
 def _check(graph: HnswGraph, stretch: _Stretch, edges: NDArray[np.int64], origin: Origin) -> None:
     if (graph.nodes, graph.dimension) != (stretch.nodes, origin.dimension):
         raise ValueError(f"{stretch.graph} holds {graph.nodes} vectors of {graph.dimension} dimensions")
@@ -212,7 +218,9 @@ def _block(stored: NDArray[np.float16], ids: list[str], sequences: NDArray[np.in
         raise ValueError("vectors are missing")
     block = Block(stored.shape[1])
     block.vectors = stored.astype(np.float32)
-    block.vectors /= np.maximum(np.linalg.norm(block.vectors, axis=1, keepdims=True), np.float32(1e-6))
+    for at in range(0, len(stored), _CHUNK):  # in pieces that stay in the processor's cache
+        piece = block.vectors[at : at + _CHUNK]
+        piece /= np.maximum(np.sqrt(np.vecdot(piece, piece)), np.float32(1e-6))[:, None]
     block.ids, block.sequences, block.count = ids, sequences.tolist(), len(ids)
     return block
 

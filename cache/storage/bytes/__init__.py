@@ -1,0 +1,1 @@
+"""The object store: the port, a local folder, and S3."""

@@ -1,0 +1,110 @@
+"""Counting requests, those that are there and those that were pruned, and the pruning itself.
+
+A request is in one of the two tables, never in both or neither: it moves in one transaction. Whoever counts reads both in one
+statement, which sees one state of the database.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, delete, func, literal, literal_column, or_, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from cache.storage.database import Database
+from cache.storage.operators.buckets import sql_bucket
+from cache.storage.tables import JUDGED, idempotency, now, requests
+from cache.storage.tables_for_operators import tallies
+
+HOUR = 3600
+SUMS = ("count", "failed", "saved", "nearness", "nearness_saved")
+_BATCH = 500  # requests that one transaction prunes
+
+# Nobody waits for it any more. A client that asks for its id later is told that there is none.
+SETTLED = or_(
+    requests.c.clip_id.is_not(None),
+    requests.c.error_code.is_not(None),
+    requests.c.cancelled_at.is_not(None),
+    requests.c.deleted_at.is_not(None),
+)
+_ANSWERED = "requests.completed_at IS NOT NULL AND requests.clip_id IS NOT NULL"
+# Answered by nearness, and nobody had been by these words before: what a cache of exact words would have had to render.
+# Who repeats such words would find them there, too.
+_NEARNESS = and_(literal_column(f"({JUDGED})"), requests.c.asked_before.is_(False), literal_column(f"({_ANSWERED})"))
+_FAILED = and_(requests.c.error_code.is_not(None), requests.c.error_code != "cancelled")
+_BUCKET: ColumnElement[int] = literal_column(sql_bucket("(requests.completed_at - requests.created_at)", _ANSWERED), BigInteger)
+
+
+def slot_of(database: Database, seconds: ColumnElement[Any], size: int, offset: int = 0) -> ColumnElement[int]:
+    """The number of the slot of `size` seconds that a time lies in; slots begin `offset` seconds late."""
+    parted = (seconds - literal_column(f"{offset}.0")) / literal_column(f"{size}.0")
+    # To cast is to truncate on SQLite, and to round on PostgreSQL.
+    return cast(parted if database.sqlite else func.floor(parted), BigInteger)
+
+
+def sums_of_requests() -> tuple[ColumnElement[Any], ...]:
+    """The columns of SUMS, over rows of `requests`."""
+    return (
+        func.count().label("count"),
+        func.coalesce(func.sum(case((_FAILED, 1), else_=0)), 0).label("failed"),
+        func.coalesce(func.sum(requests.c.gpu_seconds_saved), 0.0).label("saved"),
+        func.coalesce(func.sum(case((_NEARNESS, 1), else_=0)), 0).label("nearness"),
+        func.coalesce(func.sum(case((_NEARNESS, requests.c.gpu_seconds_saved), else_=0.0)), 0.0).label("nearness_saved"),
+    )
+
+
+def counted(database: Database, since: float, until: float, size: int, offset: int = 0) -> Select[Any]:
+    """By slot, verdict, priority and bucket: SUMS over both tables, in one statement. Rows of one group may come twice, one
+    from each table. Pruned requests are known by the hour: `since` and `until` count from its start for them.
+    """
+    here = slot_of(database, requests.c.created_at, size, offset).label("slot")
+    rows = select(here, requests.c.verdict, requests.c.priority, _BUCKET.label("bucket"), *sums_of_requests())
+    rows = rows.where(requests.c.created_at >= since, requests.c.created_at < until)
+    there = slot_of(database, cast(tallies.c.hour, requests.c.created_at.type), size, offset).label("slot")
+    sums = (func.sum(tallies.c[name]).label(name) for name in SUMS)
+    pruned = select(there, tallies.c.verdict, tallies.c.priority, tallies.c.bucket, *sums)
+    pruned = pruned.where(tallies.c.hour >= since, tallies.c.hour < until)
+    both = rows.group_by("slot", "verdict", "priority", "bucket").union_all(pruned.group_by("slot", "verdict", "priority", "bucket"))
+    return select(both.subquery())
+
+
+class Tally:
+    """Any number of gateways may prune at once: a row that one has in hand is passed over by the others."""
+
+    def __init__(self, database: Database, keep_days: float) -> None:
+        self._database, self._keep = database, keep_days * 86_400.0
+
+    async def prune(self, most: int = 20) -> int:
+        """How many requests went from rows to tallies, in at most `most` transactions: older than the keep time, and nobody
+        waits for them. Their Idempotency-Keys go with them; labels stay, for they are what people said.
+        """
+        if not self._keep:
+            return 0
+        gone = 0
+        for _ in range(most):
+            async with self._database.write() as connection:
+                moved = await self._move(connection)
+            gone += moved
+            if moved < _BATCH:
+                break
+        return gone
+
+    async def _move(self, connection: AsyncConnection) -> int:
+        old = select(requests.c.id).where(requests.c.created_at < now() - literal(self._keep), SETTLED)
+        old = old.order_by(requests.c.created_at).limit(_BATCH).with_for_update(skip_locked=True)
+        ids = list((await connection.scalars(old)).all())
+        if not ids:
+            return 0
+        hour = (slot_of(self._database, requests.c.created_at, HOUR) * HOUR).label("hour")
+        key = (hour, requests.c.tenant, requests.c.verdict, requests.c.priority, requests.c.recipe_key, _BUCKET.label("bucket"))
+        named = select(*key, *sums_of_requests()).where(requests.c.id.in_(ids))
+        named = named.group_by("hour", "tenant", "verdict", "priority", "recipe_key", "bucket")
+        names = ["hour", "tenant", "verdict", "priority", "recipe_key", "bucket"]
+        insert = sqlite.insert if self._database.sqlite else postgresql.insert
+        adding = insert(tallies).from_select([*names, *SUMS], named)
+        more = {name: tallies.c[name] + adding.excluded[name] for name in SUMS}
+        await connection.execute(adding.on_conflict_do_update(index_elements=names, set_=more))
+        await connection.execute(delete(idempotency).where(idempotency.c.request_id.in_(ids)))
+        await connection.execute(delete(requests).where(requests.c.id.in_(ids)))
+        return len(ids)

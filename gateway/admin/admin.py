@@ -1,0 +1,43 @@
+"""The admin pages, gathered: every page class brings its routes, and all but the login and the files lie behind the door."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from litestar import Request
+from litestar.handlers import HTTPRouteHandler
+
+from cache.errors import RepriseError
+from gateway.admin.page import Static, page
+from gateway.entry.access import ADMIN
+from gateway.http.problems import known, status_of
+from gateway.http.reply import Reply
+
+
+class Pages(Protocol):
+    """What a page class is: its handlers, with whole paths (`/admin/…`, `/admin/api/…`), which the door is put around."""
+
+    def routes(self) -> list[HTTPRouteHandler]: ...
+
+
+class Admin:
+    """Every route that comes through here is marked as the door's, whatever its page class says of it."""
+
+    def __init__(self, *pages: Pages) -> None:
+        self._pages = (Static(), *pages)
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        handlers = [handler for one in self._pages for handler in one.routes()]
+        for handler in handlers:
+            handler.opt |= ADMIN
+            handler.exception_handlers = {RepriseError: told}  # type: ignore[dict-item]  # Litestar looks each error up by its class
+        return handlers
+
+
+def told(request: Request[Any, Any, Any], error: RepriseError) -> Reply:
+    """A fact as a page, for people; as everywhere else for programs and for parts of pages."""
+    wants = "text/html" in request.headers.get("accept", "") and not request.headers.get("hx-request")
+    if not wants or request.scope["path"].startswith("/admin/api/") or status_of(type(error)) >= 500:
+        return known(request, error)
+    usual = known(request, error)
+    return page(request, "problem.html", status=usual.status, headers=usual.headers, problem=error.message)

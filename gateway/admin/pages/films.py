@@ -1,0 +1,80 @@
+"""Films and pictures on the admin pages, behind their door: the cookie of a session reaches no other address."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from litestar import route
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
+
+from cache.clip import Clip
+from cache.errors import ClipGone, Forbidden, NotFound, ObjectCorrupt
+from cache.ids import is_id
+from cache.storage.bytes.objects import Objects
+from cache.storage.operators.clip_search import ClipSearch
+from cache.storage.shelf import Shelf
+from gateway.admin.door import may_read, reader_of
+from gateway.admin.fields import Asked
+from gateway.byte_cache import ByteCache
+from gateway.http.conditions import Part, Unchanged, Whole, decide, http_date
+from gateway.http.reply import Header, headers_of
+from gateway.media import Film, cut, variant_of
+
+
+class Films:
+    """`/admin/media/{clip_id}/{video|thumbnail|spritesheet}`, with Range. What is out of service is not shown."""
+
+    def __init__(self, shelf: Shelf, search: ClipSearch, objects: Objects, cache: ByteCache) -> None:
+        self._shelf, self._search, self._objects, self._cache = shelf, search, objects, cache
+
+    def routes(self) -> list[HTTPRouteHandler]:
+        return [route("/admin/media/{clip_id:str}/{kind:str}", http_method=["GET", "HEAD"], status_code=200)(self.film)]
+
+    async def film(self, request: Asked, clip_id: FromPath[str], kind: FromPath[str]) -> Film:
+        clip = await self._find(request, clip_id)
+        stored = clip.objects.get(variant_of(kind))
+        if stored is None:
+            raise ClipGone(f"this clip has no {kind}")
+        etag = f'"{stored.sha256}"'
+        headers: list[Header] = [
+            (b"accept-ranges", b"bytes"),
+            # Asked for again each time: a clip may be out of service, or a session over, the next time.
+            (b"cache-control", b"private, no-cache"),
+            (b"etag", etag.encode("ascii")),
+            (b"last-modified", http_date(clip.created_at).encode("ascii")),
+            (b"x-content-type-options", b"nosniff"),
+            (b"cross-origin-resource-policy", b"same-origin"),
+            (b"content-security-policy", b"default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox"),
+        ]
+        match decide(request.method, headers_of(request.scope), etag, clip.created_at, stored.length):
+            case Unchanged():
+                return Film(304, headers, None)
+            case Part(start, stop):
+                status = 206
+                headers.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, stored.length)))
+            case Whole():
+                status, start, stop = 200, 0, stored.length
+            case other:
+                assert_never(other)
+        headers += [(b"content-type", stored.content_type.encode("latin-1")), (b"content-length", b"%d" % (stop - start))]
+        if request.method == "HEAD":
+            return Film(status, headers, None)
+        try:
+            if self._cache.fits(stored):
+                return Film(status, headers, cut(await self._cache.body(stored, self._objects.read), start, stop))
+            return Film(status, headers, await self._objects.open(stored, start, stop - start))
+        except ObjectCorrupt:
+            await self._shelf.withdraw([clip.id], f"corrupt: {stored.kind}")
+            raise
+
+    async def _find(self, request: Asked, clip_id: str) -> Clip:
+        found = await self._search.by_id(clip_id) if is_id("clip", clip_id) else None
+        if found is None:
+            raise NotFound(f"no clip has the id {clip_id[:64]!r}", "clip_id")
+        clip, reader = found.clip, reader_of(request)
+        if not may_read(reader, clip.tenant) and not (reader is not None and await self._search.held_by(clip.id, reader)):
+            raise Forbidden("this clip is another tenant's: whoever runs the place counts it and does not look at it")
+        if clip.state == "withdrawn" or not self._shelf.genuine([clip]):
+            raise ClipGone("this clip is out of service")
+        return clip

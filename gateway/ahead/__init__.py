@@ -1,0 +1,1 @@
+"""Clips made ahead of time: what to make, and the making."""

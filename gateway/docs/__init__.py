@@ -1,0 +1,1 @@
+"""`/docs` and `/openapi.json`: the API for people and for machines, from one document."""

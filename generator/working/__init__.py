@@ -1,0 +1,1 @@
+"""A worker: from a lease to a filed clip."""
