@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.live import Live
+from tests.nursery import Nursery
 
 pytest_plugins = ["tests.databases"]
 
@@ -19,6 +20,15 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from generator.demo.tiny import make_tiny_folder  # torch, only where a test renders
 
     return make_tiny_folder(tmp_path_factory.mktemp("model") / "tiny")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nursery() -> Iterator[None]:
+    """Servers of tests are forked from one process, which starts with the first of them."""
+    Live.nursery = nursery = Nursery()
+    yield
+    Live.nursery = None
+    nursery.close()
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
+
+from tests.nursery import Born, Nursery
 
 READY = "Reprise is ready at "
 PATIENCE = 60.0  # seconds; two busy cores may run several of these at once
@@ -21,11 +23,12 @@ class Live:
     """`kill` is kill -9; `stop` is SIGTERM. `start` after either goes on with the same data folder."""
 
     command, ready = "serve", READY
+    nursery: ClassVar[Nursery | None] = None  # None: each starts afresh
 
     def __init__(self, folder: Path, model: Path, **settings: object) -> None:
         self.folder, self._model = folder, model
         self.settings = {name.upper(): str(value) for name, value in settings.items()}
-        self._process: subprocess.Popen[str] | None = None
+        self._process: subprocess.Popen[str] | Born | None = None
         self.url = ""
 
     @property
@@ -39,9 +42,12 @@ class Live:
         environment |= {f"REPRISE_{name}": value for name, value in ours.items()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.cli", self.command], env=environment, text=True, stdout=subprocess.PIPE, stderr=log
-            )
+            if Live.nursery is not None:
+                self._process = Live.nursery.bear([self.command], environment, log)
+            else:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "gateway.cli", self.command], env=environment, text=True, stdout=subprocess.PIPE, stderr=log
+                )
         assert self._process.stdout is not None
         for line in self._process.stdout:
             if line.startswith(self.ready):
@@ -52,8 +58,10 @@ class Live:
     def _end(self, number: signal.Signals) -> int:
         assert self._process is not None, "it does not run"
         self._process.send_signal(number)
-        self._process.communicate(timeout=PATIENCE)
-        code, self._process = self._process.returncode, None
+        code = self._process.wait(timeout=PATIENCE)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._process = None
         return code
 
     def kill(self) -> None:
