@@ -27,7 +27,7 @@ test: .venv/tested ## set up and run every test
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser; fi
 
 test-browser: .venv/tested ## run the tests that need a browser (Debian: apt-get install chromium)
-	$(BIN)/pytest -m browser tests/browser
+	$(BIN)/pytest -m browser tests/browser -n 2 --dist loadscope
 
 audit: ## hold every pinned version against the advisory database (needs the network: PyPI's JSON API)
 	@$(PYTHON) -m venv .audit

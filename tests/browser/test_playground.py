@@ -265,10 +265,10 @@ def test_a_wrong_field_is_named_where_it_is(visit: Visit) -> None:
 
 def test_a_full_queue_counts_down_and_then_asks_again(visit: Visit, start: StartServer) -> None:
     server = start(queue_limit=1)
-    waiting = server.post("a slow white star", quality="final")["id"]
     visitor = visit(server)
     visitor.forgive("429 (Too Many Requests)")
     visitor.page.clock.install()
+    waiting = server.post("a slow white star", steps=100)["id"]
     visitor.ask("a red ball")
     retry = visitor.see("#alert button")
     assert "limit is 1" in visitor.text("#alert")
