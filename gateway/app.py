@@ -103,7 +103,8 @@ _GIB = 2**30
 def create_app(settings: Settings, *, works: bool = True) -> Litestar:
     """Misses wait in the queue where it does not work.
 
-    RenderFailed where the model cannot be found, ValueError for settings that fit nothing."""
+    RenderFailed where the model cannot be found, ValueError for settings that fit nothing.
+    """
     database = Database(settings.database)
     objects = open_store(settings.store)
     shelf, requests, labels = open_shelf(database, objects, settings), Requests(database), Labels()
@@ -111,10 +112,10 @@ def create_app(settings: Settings, *, works: bool = True) -> Litestar:
     models = Models([] if renderer is None else [renderer.served], settings.model_aliases)
     announcements = Announcements(database)
 
-    index = Index()
+    index, memory = Index(), ExactMemory()
     encoders = Loading(lambda: loading.load(settings), settings.encoder_wait)
     lookup = Lookup(
-        database, shelf, labels, index, encoders,
+        database, shelf, labels, index, encoders, memory=memory,
         near=settings.near, candidates=settings.candidates, max_wrong=settings.max_wrong, both_ways=settings.both_ways,
     )  # fmt: skip
 
@@ -153,7 +154,7 @@ def create_app(settings: Settings, *, works: bool = True) -> Litestar:
         notes=lambda prompt: notes(models.served[0], prompt),
         keep_prompts=settings.keep_prompts == "text",
     )
-    memory, cached = ExactMemory(), ByteCache(settings.byte_cache_mb * 2**20)
+    cached = ByteCache(settings.byte_cache_mb * 2**20)
     answer = Answer(
         Rows(database, shelf, requests, labels, queue, signals, Erasure(database, shelf), scrubbing),
         objects,

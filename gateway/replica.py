@@ -98,8 +98,7 @@ class Replica:
         await projection.run()
 
     def _changed(self, clip_id: str, state: str) -> None:
-        if state != "live":
-            self._memory.forget(clip_id)
+        self._memory.forget(clip_id)
         if state == "withdrawn":
             self._cached.forget_clip(clip_id)
 

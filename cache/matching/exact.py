@@ -1,4 +1,4 @@
-"""The clips that answered lately, by exact key: what spares a hit its look-up in the database."""
+"""The clips that answered or were candidates lately, by exact key or id: what spares a hit its look-up in the database."""
 
 from __future__ import annotations
 
@@ -36,6 +36,10 @@ class ExactMemory:
             self.hits += 1
             self._clips.move_to_end(key)
         return clip
+
+    def at_hand(self, clip_id: str) -> Clip | None:
+        """By its id, under which a candidate is held; not counted as a look-up of a request."""
+        return self._clips.get(clip_id)
 
     def put(self, key: str, clip: Clip) -> None:
         self._drop(key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from cache.clip import Clip
 from cache.matching.encoding.embedder import Embedding
 from cache.matching.encoding.encoders import Encoders, Loading
+from cache.matching.exact import ExactMemory
 from cache.matching.judge import Refused, Served, before_verifier, judge
 from cache.matching.vectors.index import Index
 from cache.prompt import Prompt
@@ -45,11 +46,14 @@ class Lookup:
         candidates: int,
         max_wrong: float,
         both_ways: bool = False,
+        memory: ExactMemory | None = None,
     ) -> None:
+        """`memory` holds candidates by their id, too; whoever hears of changes makes it forget."""
         self._database, self._shelf, self._labels = database, shelf, labels
         self._index, self._encoders = index, encoders
         self._near, self._candidates, self._max_wrong = near, candidates, max_wrong
         self._both_ways = both_ways
+        self._memory = ExactMemory(0) if memory is None else memory
 
     async def embed(self, film: Film) -> tuple[Embedding | None, Refusal | None]:
         """The prompt's vector, or why it has none. Waits for the encoder to load."""
@@ -142,11 +146,19 @@ class Lookup:
         return judge(film.prompt.text, candidate.prompt, candidate.similarity, entailment, encoders.calibration, self._max_wrong)
 
     async def _clips(self, film: Film, ids: list[str], oldest: float, now: float) -> list[Clip]:
-        """The rows decide, not the index, which may lag: only clips that still answer, and whose words are kept."""
-        if not ids:
-            return []
-        async with self._database.read() as connection:
-            found = await self._shelf.by_ids(connection, ids)
+        """The rows decide, not the index, which may lag: only clips that still answer, and whose words are kept.
+        What was read stays at hand until it changes; the commit of a hit holds it against its row once more.
+        """
+        held = {clip_id: self._memory.at_hand(clip_id) for clip_id in ids}
+        found = [clip for clip in held.values() if clip is not None]
+        if unread := [clip_id for clip_id, clip in held.items() if clip is None]:
+            seen = self._index.sequence
+            async with self._database.read() as connection:
+                read = await self._shelf.by_ids(connection, unread)
+            found += read
+            if self._index.sequence == seen:  # else one may have changed since, and be forgotten already
+                for clip in read:
+                    self._memory.put(clip.id, clip)
         fit = (clip for clip in found if clip.answers(now) and clip.created_at >= oldest and clip.prompt is not None)
         return [clip for clip in fit if (clip.scope, clip.recipe.key) == (film.scope, film.recipe.key)]
 
