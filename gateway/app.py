@@ -96,8 +96,7 @@ from migrations.upgrade import migrate
 
 log = structlog.get_logger(__name__)
 
-_DAY = 86_400.0
-_GIB = 2**30
+_DAY, _GIB = 86_400.0, 2**30
 
 
 def create_app(settings: Settings, *, works: bool = True) -> Litestar:
