@@ -57,3 +57,11 @@ async def test_many_at_once(empty: str) -> None:
         assert (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars().all() == [newest()]
     for database in databases:
         await database.close()
+
+
+def test_the_newest_is_what_alembic_takes_for_the_head() -> None:
+    from alembic.script import ScriptDirectory
+
+    from migrations.upgrade import _config
+
+    assert ScriptDirectory.from_config(_config(None)).get_current_head() == newest()
