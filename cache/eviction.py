@@ -4,7 +4,7 @@ A clip is worth what it saves for the room it takes: decayed asks x GPU-seconds 
 another clip would take over is worth nothing by itself, so near-duplicates go before lone clips.
 
 An ask decays with one over its age: people ask again within minutes, or much later, and no half-life fits both
-(benchmarks/eviction.py: it kept more than any half-life did, at every size of cache).
+(benchmarks/eviction.py: where room is scarce it kept more than the half-lives that were tried).
 """
 
 from __future__ import annotations
