@@ -12,11 +12,13 @@ from sqlalchemy import select, update
 
 from cache.eviction import Standing
 from cache.ids import new_id
+from cache.plan import NewPrompt
 from cache.storage.database import Database
 from cache.storage.eviction import Eviction
 from cache.storage.ghosts import Ghosts
+from cache.storage.plans import Plans
 from cache.storage.tables import clips, requests
-from cache.storage.tables_for_operators import ghosts
+from cache.storage.tables_for_operators import ghosts, plans
 from tests.conftest import StartServer
 from tests.live import PATIENCE
 from tests.stage import Stage, draft, set_stage, take
@@ -80,6 +82,24 @@ async def test_nominees_know_their_decayed_asks(stage: Stage) -> None:
     assert found[planned].asks == pytest.approx(1.0, rel=0.05), "nobody asked yet: it counts as asked when it was made"
     assert (found[former].state, found[former].asks) == ("superseded", 0.0)
     assert [one.clip_id for one in await eviction.nominees(1)] == [former]
+
+
+async def test_what_a_plan_foresees_counts_until_its_horizon_is_over(stage: Stage) -> None:
+    eviction, kept = Eviction(stage.database, stage.shelf, 10), Plans(stage.database)
+    often, listed, late = [await put(stage, words) for words in ("a", "b", "c")]
+    foreseen = {"a": 5.0, "b": 0.0, "c": 5.0}
+    for words, clip_id in zip(foreseen, (often, listed, late), strict=True):
+        prompts = [NewPrompt(words, take(words).film.key, take(words).film.recipe, foreseen[words], 1.5)]
+        plan_id = await kept.add("local", "mined", prompts, 1, HOUR, start=True)
+        (waiting,) = await kept.in_state(plan_id, "waiting", 1)
+        async with stage.database.write() as connection:
+            assert await kept.claim(connection, waiting, None, joined=False, clip_id=clip_id)
+            if clip_id == late:
+                await connection.execute(update(plans).where(plans.c.id == plan_id).values(started_at=time.time() - 2 * HOUR))
+        await change(stage, clip_id, created_at=time.time() - HOUR)
+    found = {one.clip_id: one.asks for one in await eviction.nominees(10)}
+    assert (found[often], found[listed]) == (5.0, 1.0)
+    assert found[late] == pytest.approx(600 / (600 + HOUR), rel=0.05)
 
 
 async def test_some_clips_stay_whatever_they_are_worth(stage: Stage) -> None:

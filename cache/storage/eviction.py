@@ -15,6 +15,7 @@ from cache.storage.database import Database
 from cache.storage.ghosts import remember
 from cache.storage.shelf import Shelf
 from cache.storage.tables import clips, jobs, now, requests
+from cache.storage.tables_for_operators import plan_prompts, plans
 
 EVICTED = "evicted"  # why such a clip was withdrawn
 _FETCHING = 600.0  # seconds that someone who was answered has to fetch the film before it may go
@@ -69,7 +70,10 @@ class Eviction:
             ids = [row.id for row in rows]
             asks: dict[str, float] = {}
             for start in range(0, len(ids), 500):
-                asks |= {row.clip_id: row.asks for row in await connection.execute(_asks(ids[start : start + 500]))}
+                portion = ids[start : start + 500]
+                asks |= {row.clip_id: row.asks for row in await connection.execute(_asks(portion))}
+                for row in await connection.execute(_foreseen(portion)):
+                    asks[row.clip_id] = max(asks.get(row.clip_id, 0.0), row.expected, 1.0)
         return [_nominee(row, asks) for row in rows]
 
     async def evict(self, chosen: Sequence[Standing]) -> list[str]:
@@ -94,7 +98,7 @@ class Eviction:
 
 
 def _nominee(row: Row[Any], asks: Mapping[str, float]) -> Nominee:
-    """What nobody asked for yet (a plan made it) counts as asked when it was made."""
+    """What nobody asked for yet counts as asked when it was made."""
     told = asks.get(row.id, weight(row.age)) if row.state == "live" else 0.0
     return Nominee(row.id, row.prompt, row.scope, row.recipe_key, row.state, row.length, row.gpu_seconds, told)
 
@@ -115,3 +119,13 @@ def _asks(ids: Sequence[str]) -> Select[Any]:
     each = 1.0 / (1.0 + case((age > 0, age), else_=0.0) / HALF_AFTER)
     query = select(requests.c.clip_id, func.sum(each).label("asks")).where(requests.c.clip_id.in_(ids))
     return query.group_by(requests.c.clip_id)
+
+
+def _foreseen(ids: Sequence[str]) -> Select[Any]:
+    """What plans foresee of the clips that they had made, until their horizons are over: such a clip counts as asked for that
+    often just now. By what was asked alone a plan would be evicted before its day comes.
+    """
+    made = func.coalesce(plan_prompts.c.clip_id, jobs.c.clip_id)
+    query = select(made.label("clip_id"), func.max(plan_prompts.c.expected_hits).label("expected"))
+    query = query.join(plans, plans.c.id == plan_prompts.c.plan_id).outerjoin(jobs, jobs.c.id == plan_prompts.c.job_id)
+    return query.where(made.in_(ids), plans.c.started_at + plans.c.horizon > now()).group_by(made)
