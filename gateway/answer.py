@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,7 +12,7 @@ from cache.clip import Clip
 from cache.errors import DiskFull, IdempotencyReused, NotCached, Unavailable
 from cache.ids import new_id
 from cache.matching.exact import ExactMemory, exact_key
-from cache.matching.lookup import Lookup, Search, hidden
+from cache.matching.lookup import Lookup, Reading, Search, hidden
 from cache.matching.shared_tier import SharedTier
 from cache.prompt import Prompt
 from cache.request import Request, VerdictWord
@@ -94,38 +95,42 @@ class Answer(Claims):
         if not self._rules.cache or directives.no_cache:
             reason = "no-cache" if directives.no_cache else "cache off"
             return _Look(Bypass(reason), await self._unsearched(film))
-        clip = await self._exact(film, ask.seed, directives.max_age)
+        clip = self._remembered(film, ask.seed, directives.max_age)
         if clip is not None:
             return _Look(Exact(clip))
-        if ask.seed is not None:
-            return _Look(Miss((Refusal("seed pinned"),)), await self._unsearched(film))
-        if not self._rules.keep_prompts:
-            return _Look(Miss((Refusal("prompts are not kept: only the same words are found"),)))
-        at = time.time()
-        search = await self._lookup.near(film, 0.0 if directives.max_age is None else at - directives.max_age, at)
+        # Without words that stay there is nothing to read.
+        async with self._lookup.reading(film) if self._rules.keep_prompts else nullcontext() as reading:
+            clip = await self._stored(film, ask.seed, directives.max_age)
+            if clip is not None:
+                return _Look(Exact(clip))
+            if ask.seed is not None or not self._rules.keep_prompts:
+                reason = "seed pinned" if ask.seed is not None else "prompts are not kept: only the same words are found"
+                return _Look(Miss((Refusal(reason),)), await self._unsearched(film, reading))
+            at = time.time()
+            search = await self._lookup.near(film, 0.0 if directives.max_age is None else at - directives.max_age, at, reading)
         if isinstance(search.verdict, Miss) and ask.caller.shares:
             pooled = await self._shared.find(film, search.embedding, directives.max_age)
             if pooled is not None:
                 return _Look(pooled, search)
         return _Look(search.verdict, search)
 
-    async def _exact(self, film: Film, seed: int | None, max_age: int | None) -> Clip | None:
-        key, at = exact_key(film, seed), time.time()
-        clip = self._memory.get(key)
-        if clip is not None and clip.answers(at) and (max_age is None or clip.created_at >= at - max_age):
-            return clip
+    def _remembered(self, film: Film, seed: int | None, max_age: int | None) -> Clip | None:
+        clip, at = self._memory.get(exact_key(film, seed)), time.time()
+        return clip if clip is not None and clip.answers(at) and (max_age is None or clip.created_at >= at - max_age) else None
+
+    async def _stored(self, film: Film, seed: int | None, max_age: int | None) -> Clip | None:
         variant_key = None if seed is None else Variant(film, pinned_seed=seed).key
         async with self._database.read() as connection:
             clip = await self._shelf.find_exact(connection, film.key, variant_key, max_age)
         if clip is not None and max_age is None:
-            self._memory.put(key, clip)
+            self._memory.put(exact_key(film, seed), clip)
         return clip
 
-    async def _unsearched(self, film: Film) -> Search | None:
+    async def _unsearched(self, film: Film, reading: Reading | None = None) -> Search | None:
         """No look, but the clip to be made will want its vector."""
         if not self._rules.keep_prompts:
             return None
-        embedding, _ = await self._lookup.embed(film)
+        embedding, _ = await (self._lookup.embed(film) if reading is None else reading)
         return Search(Miss(), embedding, 0)
 
     # Answer

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from cache.clip import Clip
@@ -21,6 +23,8 @@ from cache.verdict import Candidate, Miss, Near, Refusal
 
 SHOWN = 3  # refusals that an answer lists
 ASKED = 2  # pairs that the verifier reads for one lookup: the best, and the next only if that was refused
+# A prompt being encoded: its vector, or why it has none.
+Reading = asyncio.Task[tuple[Embedding | None, Refusal | None]]
 _BY_A_PERSON = Refused("a person said that this clip does not fit", 0.0)
 
 
@@ -67,18 +71,37 @@ class Lookup:
         """Of the encoder that vectors are made by; None where the near tier is off."""
         return (await self._encoders.ready()).embedder.version if self._near else None
 
-    async def near(self, film: Film, oldest: float, now: float) -> Search:
-        """The best neighbour that the judge accepts, made at `oldest` (Unix seconds) or later."""
+    @asynccontextmanager
+    async def reading(self, film: Film) -> AsyncIterator[Reading | None]:
+        """The prompt is encoded while the block looks elsewhere, and dropped where the block never asks for it. None where
+        the encoder is not at hand: who may not need it must not wait for it.
+        """
+        if not self._near or self._encoders.at_hand() is None:
+            yield None
+            return
+        task = asyncio.create_task(self.embed(film))
+        try:
+            yield task
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.exception()  # whoever asked was told
+
+    async def near(self, film: Film, oldest: float, now: float, reading: Reading | None = None) -> Search:
+        """The best neighbour that the judge accepts, made at `oldest` (Unix seconds) or later. `reading` is the film's own."""
         seen = self._index.sequence
+        wrong = await self._refused_by_people(film) if self._near else set[str]()  # while it is being read
         with span("embed"):
-            embedding, unread = await self.embed(film)
+            embedding, unread = await self.embed(film) if reading is None else await reading
         if embedding is None or not self._near:
             return Search(Miss((unread,) if unread else ()), embedding, seen)
         with span("search"):
             found = await self.neighbours(film, embedding, oldest, now)
         clips = {clip.id: clip for clip, _ in found}
         with span("judge"):
-            verdict = await self.choose(film, (Candidate(clip.id, clip.prompt or "", similarity) for clip, similarity in found))
+            candidates = [Candidate(clip.id, clip.prompt or "", similarity) for clip, similarity in found]
+            verdict = await self._choose(film, candidates, wrong, both_ways=False)
         if isinstance(verdict, Miss):
             return Search(verdict, embedding, seen)
         candidate, confidence, refused = verdict
@@ -107,10 +130,14 @@ class Lookup:
 
         `both_ways`: it must say no more than was asked, either, so that nobody's words can smuggle a film of their own in.
         """
+        return await self._choose(film, candidates, await self._refused_by_people(film), both_ways)
+
+    async def _choose(
+        self, film: Film, candidates: Iterable[Candidate], wrong: set[str], both_ways: bool
+    ) -> tuple[Candidate, float, tuple[Refusal, ...]] | Miss:
         encoders = await self._encoders.ready()
         refused: list[Refusal] = []
         asked = 0
-        wrong = await self._refused_by_people(film)
         for candidate in sorted(candidates, key=lambda one: -one.similarity):
             if candidate.clip_id in wrong:
                 refused.append(_refusal(candidate, _BY_A_PERSON))

@@ -28,7 +28,7 @@ def start_logging(settings: Settings) -> None:
     lines = logging.StreamHandler(sys.stderr)
     lines.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder(), _once],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, shape],
         )
     )
@@ -44,6 +44,12 @@ def start_logging(settings: Settings) -> None:
     # Their every request or step is no event of ours.
     for name in ("httpx", "httpcore", "uvicorn.access", "alembic", "urllib3", "aiosqlite", "procrastinate", "psycopg.pool"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def _once(_logger: object, _method: str, line: EventDict) -> EventDict:
+    """Without uvicorn's second copy of its message, which is for terminals."""
+    line.pop("color_message", None)
+    return line
 
 
 def _add_whose(_logger: object, _method: str, line: EventDict) -> EventDict:

@@ -79,6 +79,11 @@ def test_the_access_log_has_a_line_for_each_call(lines: list[dict[str, object]],
     assert answered["call-query"]["route"] == "unmatched"
 
 
+def test_every_line_is_said_once(lines: list[dict[str, object]]) -> None:
+    assert [line for line in lines if "color_message" in line] == []
+    assert any(line["logger"] == "uvicorn.error" for line in lines), "the library that says it twice is here"
+
+
 def test_lines_name_their_call_and_their_job(lines: list[dict[str, object]]) -> None:
     assert all({"event", "level", "logger", "timestamp"} <= set(line) for line in lines)
     assert "call-forged" in {line.get("request_id") for line in lines if line["level"] == "error"}
