@@ -75,7 +75,7 @@ from gateway.observed.metrics import Sources, readiness
 from gateway.observed.observation import Observation
 from gateway.playground.playground import Playground
 from gateway.provenance import open_shelf, sign_first
-from gateway.rendering import build_renderer
+from gateway.rendering import build_renderer, build_worker, terms_of
 from gateway.replica import Replica
 from gateway.shared import Shared
 from gateway.submission import Submission
@@ -86,11 +86,10 @@ from gateway.upkeep.sweeps import Upkeep
 from gateway.videos import Videos
 from generator.demo.world import strange_words
 from generator.queueing.dispatch import open_dispatch
-from generator.queueing.leases import Leases, Terms
+from generator.queueing.leases import Leases
 from generator.queueing.queue import Queue
 from generator.queueing.queue_board import Board
 from generator.queueing.signals import Signals
-from generator.working.memory_peaks import MemoryPeaks
 from generator.working.worker import Worker
 from migrations.upgrade import migrate
 
@@ -126,23 +125,10 @@ def create_app(settings: Settings, *, works: bool = True) -> Litestar:
     dispatch, signals, news = open_dispatch(database), Signals(), open_news(database)
     signals.at_every_end(scrubbing.due)
     queue = Queue(database, dispatch, signals, settings.queue_limit, settings.tenant_jobs)
-    leases = Leases(
-        database, shelf, dispatch, signals,
-        Terms(settings.lease_seconds, settings.job_limit, settings.attempts, settings.clip_ttl_days * _DAY or None),
-    )  # fmt: skip
+    leases = Leases(database, shelf, dispatch, signals, terms_of(settings))
     worker = None
     if renderer is not None:
-        worker = Worker(
-            leases=leases,
-            dispatch=dispatch,
-            signals=signals,
-            renderer=renderer,
-            objects=objects,
-            folder=settings.data_dir / "films",
-            min_free_bytes=int(settings.min_free_gb * _GIB),
-            peaks=MemoryPeaks(database),
-            overlap=settings.film_overlap,
-        )
+        worker = build_worker(settings, database, leases, dispatch, signals, renderer, objects)
     announced = Announced(announcements, models, settings.model_revision)
 
     submission = Submission(database, shelf, requests, lookup, queue, dispatch)

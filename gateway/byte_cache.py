@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from cache.clip import KINDS, ObjectKind, StoredObject
+from cache.storage.bytes.objects import CHUNK, Objects
 
 LARGEST_SHARE = 4  # one object takes at most a quarter, or a few long films would push out everything
 MOST_REMEMBERED = 10_000
@@ -43,6 +44,12 @@ class ByteCache:
 
     def fits(self, stored: StoredObject) -> bool:
         return stored.length <= self._limit // LARGEST_SHARE
+
+    async def open(self, stored: StoredObject, objects: Objects, start: int, stop: int) -> AsyncIterator[bytes]:
+        """Bytes start to stop, stop excluded, in pieces; from memory where they fit. What is corrupt is refused before the first."""
+        if not self.fits(stored):
+            return await objects.open(stored, start, stop - start)
+        return _cut(await self.body(stored, objects.read), start, stop)
 
     async def body(self, stored: StoredObject, read: Callable[[StoredObject], Awaitable[bytes]]) -> bytes:
         """All bytes of `stored`, which fits. Many that ask at once share one read; one of them leaving does not stop it."""
@@ -113,3 +120,8 @@ class ByteCache:
             if served is not None:
                 self._drop(served.stored.name)
                 self._loading.pop(served.stored.name, None)
+
+
+async def _cut(body: bytes, start: int, stop: int) -> AsyncIterator[bytes]:
+    for at in range(start, stop, CHUNK):
+        yield body[at : min(at + CHUNK, stop)]

@@ -136,8 +136,7 @@ def test_the_rule_finds_planted_faults(tmp_path: Path, monkeypatch: pytest.Monke
 def test_files_are_short() -> None:
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in sources(*LAYERS, "migrations")}
     limit = {name: LONGER.get(name, 300) for name in lengths}
-    checked = {name for name in lengths if not is_script(name) and "/versions/" not in name}
-    assert {name: lengths[name] for name in checked if lengths[name] > limit[name]} == {}
+    assert {name: length for name, length in lengths.items() if length > limit[name] and "/versions/" not in name} == {}
 
 
 def test_names_are_nouns_of_the_field() -> None:
@@ -182,6 +181,19 @@ def test_every_setting_named_in_the_documents_exists() -> None:
     documents.remove(ROOT / "docs" / "design.md")  # it also says what is to come
     named = {word for path in documents if path.exists() for word in re.findall(r"REPRISE_[A-Z_]*[A-Z]", path.read_text())}
     assert named - known == set()
+
+
+def test_the_layout_in_the_design_is_the_one_there_is() -> None:
+    tables = re.findall(r"\| (\w+)/ \| purpose \|\n(.*?)\n\n", (ROOT / "docs" / "design.md").read_text(), re.DOTALL)
+    named = set()
+    for layer, rows in tables:
+        for cell in re.findall(r"^\| ([^|]+) \|", rows, re.MULTILINE):
+            first, *others = cell.strip("*").split(", ")
+            folder = ROOT / layer / Path(first).parent
+            named |= {ROOT / layer / first, *(folder / other for other in others)}
+    assert [name_of(path) for path in sorted(named) if not path.exists()] == []
+    rooms = {path.parent for path in sources(*LAYERS) if path.name == "__init__.py"}
+    assert {name_of(room) for room in rooms - named - {ROOT / layer for layer in LAYERS}} == set()
 
 
 def test_constraints_pin_every_version() -> None:

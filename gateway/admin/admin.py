@@ -8,7 +8,7 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from cache.errors import RepriseError
-from gateway.admin.page import Static, page
+from gateway.admin.page import page, static
 from gateway.entry.access import ADMIN
 from gateway.http.problems import known, status_of
 from gateway.http.reply import Reply
@@ -24,7 +24,7 @@ class Admin:
     """Every route that comes through here is marked as the door's, whatever its page class says of it."""
 
     def __init__(self, *pages: Pages) -> None:
-        self._pages = (Static(), *pages)
+        self._pages = (static(), *pages)
 
     def routes(self) -> list[HTTPRouteHandler]:
         handlers = [handler for one in self._pages for handler in one.routes()]

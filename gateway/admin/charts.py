@@ -70,16 +70,7 @@ def stacked(
         link = Markup('<a href="{}" tabindex="-1" aria-label="{}">{}</a>')
         bars.append(link.format(links[at], slot, inside) if links else Markup("<g>{}</g>").format(inside))
     plot = Markup("").join([_scale(top, shown), *bars])
-    return _figure(
-        name,
-        title,
-        _drawn(name, title, summary(slots, series, shown), plot, slots, series, linked=bool(links)),
-        slots,
-        series,
-        links,
-        shown,
-        legend=True,
-    )
+    return _over_time(name, title, plot, slots, series, links, shown)
 
 
 def lines(
@@ -109,16 +100,7 @@ def lines(
             told = Markup("<title>{}, {}: {}</title>").format(slots[at], one.label, shown(value))
             drawn.append(Markup('<circle class="dot k-{}" cx="{:.3f}%" cy="{:.2f}%" r="3">{}</circle>').format(one.kind, x, y, told))
     plot = Markup("").join([_scale(top, shown), *drawn])
-    return _figure(
-        name,
-        title,
-        _drawn(name, title, summary(slots, series, shown), plot, slots, series, linked=bool(links)),
-        slots,
-        series,
-        links,
-        shown,
-        legend=True,
-    )
+    return _over_time(name, title, plot, slots, series, links, shown)
 
 
 def waterfall(name: str, title: str, stages: Mapping[str, float]) -> Markup:
@@ -181,6 +163,13 @@ def summary(slots: Sequence[str], series: Sequence[Series], shown: Shown) -> str
         known = [value for value in one.values if value is not None]
         parts.append(f"{one.label}: at most {shown(max(known))}, last {shown(known[-1])}" if known else f"{one.label}: nothing")
     return f"From {slots[0]} to {slots[-1]}. " + "; ".join(parts) + "."
+
+
+def _over_time(
+    name: str, title: str, plot: Markup, slots: Sequence[str], series: Sequence[Series], links: Sequence[str], shown: Shown
+) -> Markup:
+    svg = _drawn(name, title, summary(slots, series, shown), plot, slots, series, linked=bool(links))
+    return _figure(name, title, svg, slots, series, links, shown, legend=True)
 
 
 def _bar(name: str, kind: str, x: float, y: float, wide: float, high: float) -> Markup:

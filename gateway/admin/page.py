@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import sha256
-from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qs
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from litestar import Request, route
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
+from litestar import Request
 
-from cache.errors import Invalid, NotFound, TooLarge
+from cache.errors import Invalid, TooLarge
 from gateway.admin import figures
-from gateway.entry.access import PAGE, Caller
-from gateway.http.conditions import matches
+from gateway.entry.access import Caller
 from gateway.http.reply import Header, Reply
+from gateway.http.static import HTML, Static, files_of, security
 from gateway.http.wire import encode
 
 NAV = (
@@ -35,8 +29,8 @@ NAV = (
 )
 
 # Nothing inline, nothing evaluated, nothing from elsewhere; htmx is told to keep to this (see base.html).
-POLICY = "; ".join(
-    (
+SECURITY: list[Header] = [
+    *security(
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
@@ -46,21 +40,10 @@ POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'self'",
         "frame-ancestors 'none'",
-    )
-)
-SECURITY: list[Header] = [
-    (b"content-security-policy", POLICY.encode()),
-    (b"cross-origin-opener-policy", b"same-origin"),
+    ),
     (b"cross-origin-resource-policy", b"same-origin"),
-    (b"referrer-policy", b"same-origin"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
 ]
-HTML = b"text/html; charset=utf-8"
 _UNCACHED: Header = (b"cache-control", b"no-store")
-_FOREVER: Header = (b"cache-control", b"public, max-age=31536000, immutable")
-_ASK_AGAIN: Header = (b"cache-control", b"no-cache")
-_TYPES = {"css": b"text/css; charset=utf-8", "js": b"text/javascript; charset=utf-8", "svg": b"image/svg+xml"}
 
 Asked = Request[Any, Any, Any]
 
@@ -107,9 +90,14 @@ def _given(request: Asked) -> dict[str, object]:
         "here": request.scope["path"],
         "csrf": request.scope["state"].get("csrf", ""),
         "who": caller if isinstance(caller, Caller) else None,
-        "static": f"/admin/static/{assets().edition}",
+        "static": static().folder,
         "now": time.time(),
     }
+
+
+@lru_cache(maxsize=1)
+def static() -> Static:
+    return Static("/admin/static", [*files_of("gateway.look"), *files_of("gateway.admin")], SECURITY)
 
 
 @lru_cache(maxsize=1)
@@ -124,41 +112,3 @@ def _templates() -> Environment:
     )
     made.filters |= figures.FILTERS
     return made
-
-
-@dataclass(frozen=True)
-class Assets:
-    """The static files by name, with their ETags; `edition` is a digest of them all and part of their address."""
-
-    bodies: Mapping[str, tuple[bytes, str]]
-    edition: str
-
-
-@lru_cache(maxsize=1)
-def assets() -> Assets:
-    bodies = {}
-    for file in sorted((files("gateway.admin") / "static").iterdir(), key=lambda file: file.name):
-        if file.name.rpartition(".")[2] in _TYPES:
-            body = file.read_bytes()
-            bodies[file.name] = (body, f'"{sha256(body).hexdigest()[:32]}"')
-    listed = "".join(f"{name} {etag}\n" for name, (_, etag) in bodies.items())
-    return Assets(bodies, sha256(listed.encode()).hexdigest()[:16])
-
-
-class Static:
-    """Only what lies in the static folder has an address: a name is looked up here and never becomes a path."""
-
-    def routes(self) -> list[HTTPRouteHandler]:
-        return [route("/admin/static/{edition:str}/{name:str}", http_method=["GET", "HEAD"], status_code=200, opt=PAGE)(self.asset)]
-
-    async def asset(self, request: Asked, edition: FromPath[str], name: FromPath[str]) -> Reply:
-        known = assets()
-        if name not in known.bodies:
-            raise NotFound("the admin pages have no such file")
-        body, etag = known.bodies[name]
-        kind = _TYPES[name.rpartition(".")[2]]
-        headers = [*SECURITY, _FOREVER if edition == known.edition else _ASK_AGAIN, (b"etag", etag.encode())]
-        held = request.headers.get("if-none-match")
-        if held is not None and matches(held, etag, weakly=True):
-            return Reply(b"", status=304, headers=headers, content_type=kind)
-        return Reply(body, headers=headers, head=request.method == "HEAD", content_type=kind)

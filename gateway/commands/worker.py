@@ -18,17 +18,15 @@ from cache.storage.workers import Workers
 from gateway.announced import tell
 from gateway.observed.observation import observed
 from gateway.provenance import open_shelf
-from gateway.rendering import build_renderer
+from gateway.rendering import build_renderer, build_worker, terms_of
 from generator.pipeline import PipelineRenderer
 from generator.queueing.dispatch import open_dispatch
-from generator.queueing.leases import Leases, Terms
+from generator.queueing.leases import Leases
 from generator.queueing.signals import Signals
 from generator.renderer import Renderer
-from generator.working.memory_peaks import MemoryPeaks
 from generator.working.worker import Worker
 from migrations.upgrade import migrate
 
-_DAY = 86_400.0
 _GIB = 2**30
 
 
@@ -44,19 +42,8 @@ async def _work(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. What renders then gets its grace time, and goes back into the queue after it."""
     database, objects = Database(settings.database), open_store(settings.store)
     dispatch, signals, renderer = open_dispatch(database), Signals(), build_renderer(settings)
-    terms = Terms(settings.lease_seconds, settings.job_limit, settings.attempts, settings.clip_ttl_days * _DAY or None)
-    leases = Leases(database, open_shelf(database, objects, settings), dispatch, signals, terms)
-    worker = Worker(
-        leases=leases,
-        dispatch=dispatch,
-        signals=signals,
-        renderer=renderer,
-        objects=objects,
-        folder=settings.data_dir / "films",
-        min_free_bytes=int(settings.min_free_gb * _GIB),
-        peaks=MemoryPeaks(database),
-        overlap=settings.film_overlap,
-    )
+    leases = Leases(database, open_shelf(database, objects, settings), dispatch, signals, terms_of(settings))
+    worker = build_worker(settings, database, leases, dispatch, signals, renderer, objects)
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import json
 import re
-from hashlib import sha256
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from litestar import Request, route
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath
 from litestar.types import Method
 from markupsafe import Markup, escape
 
-from cache.errors import NotFound
 from gateway.docs.fields import fields_of, kind_of, name_of
 from gateway.entry.access import PAGE
 from gateway.http.openapi import document
 from gateway.http.reply import JSON, Reply
+from gateway.http.static import ASK_AGAIN, HTML, Static, asset, files_of, reply
 from gateway.http.wire import encode
-from gateway.playground.playground import ASK_AGAIN, FOREVER, HTML, MEDIA_TYPES, Asset, asset, reply
+from gateway.playground.playground import SECURITY
 
-# Of the playground, so that the two look alike and share one choice of light or dark.
-_BORROWED = ("look.css", "theme.js", "mark.svg")
 _READ: list[Method] = ["GET", "HEAD"]
 
 
@@ -32,33 +28,25 @@ class Docs:
     """They hold nothing of anybody, so no key is asked for them."""
 
     def __init__(self) -> None:
-        own, playground = files("gateway.docs") / "static" / "docs.css", files("gateway.playground") / "static"
-        found = [own, *(playground / name for name in _BORROWED)]
-        self._assets = {file.name: asset(file.read_bytes(), MEDIA_TYPES[file.name.rpartition(".")[2]]) for file in found}
-        edition = sha256("".join(one.etag for one in self._assets.values()).encode()).hexdigest()[:16]
+        # Its head and its basic shapes are the playground's, so that the two look alike.
+        head = files("gateway.playground") / "static" / "look.css"
+        self._static = Static("/docs", [head, *files_of("gateway.look"), *files_of("gateway.docs")], SECURITY)
         told = document()
         self._document = asset(encode(told), JSON)
-        self._page = asset(page(told, f"/docs/{edition}").encode(), HTML)
-        self._edition = edition
+        self._page = asset(page(told, self._static.folder).encode(), HTML)
 
     def routes(self) -> list[HTTPRouteHandler]:
         return [
             route("/openapi.json", http_method=_READ, status_code=200, opt=PAGE)(self.openapi),
             route("/docs", http_method=_READ, status_code=200, opt=PAGE)(self.page),
-            route("/docs/{edition:str}/{name:str}", http_method=_READ, status_code=200, opt=PAGE)(self.asset),
+            *self._static.routes(),
         ]
 
     async def openapi(self, request: Request[Any, Any, Any]) -> Reply:
-        return reply(request, self._document, ASK_AGAIN)
+        return reply(request, self._document, [*SECURITY, ASK_AGAIN])
 
     async def page(self, request: Request[Any, Any, Any]) -> Reply:
-        return reply(request, self._page, ASK_AGAIN)
-
-    async def asset(self, request: Request[Any, Any, Any], edition: FromPath[str], name: FromPath[str]) -> Reply:
-        if name not in self._assets:
-            raise NotFound("the docs have no such file")
-        found: Asset = self._assets[name]
-        return reply(request, found, FOREVER if edition == self._edition else ASK_AGAIN)
+        return reply(request, self._page, [*SECURITY, ASK_AGAIN])
 
 
 def page(told: dict[str, Any], static: str) -> str:

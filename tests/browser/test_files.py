@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib.resources import files
 
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from gateway.http.problems import HANDLERS
-from gateway.playground.playground import POLICY, Playground
+from gateway.http.static import files_of
+from gateway.playground.playground import SECURITY, Playground
 
-STATIC = files("gateway.playground") / "static"
+POLICY = dict(SECURITY)[b"content-security-policy"].decode()
+ALL = [file for room in ("look", "playground", "docs", "admin") for file in files_of(f"gateway.{room}")]
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +46,13 @@ def test_everything_that_the_page_names_is_there_and_kept_for_good(client: TestC
 
 
 def test_modules_import_only_what_is_there() -> None:
-    there = {file.name for file in STATIC.iterdir()}
-    for name in there:
-        text = (STATIC / name).read_text()
-        assert set(re.findall(r'from "\./([^"]+)"', text)) <= there, name
+    found = [*files_of("gateway.look"), *files_of("gateway.playground")]
+    there = {file.name for file in found}
+    for file in found:
+        text = file.read_text()
+        assert set(re.findall(r'from "\./([^"]+)"', text)) <= there, file.name
         # The one address that may stand in a file is the name of the SVG language.
-        assert set(re.findall(r"https?://[^\s\"']+", text)) <= {"http://www.w3.org/2000/svg"}, name
+        assert set(re.findall(r"https?://[^\s\"']+", text)) <= {"http://www.w3.org/2000/svg"}, file.name
 
 
 def test_an_edition_that_is_gone_gets_todays_file_for_now(client: TestClient[Litestar]) -> None:
@@ -82,5 +84,5 @@ def test_nothing_else_has_an_address(client: TestClient[Litestar], name: str) ->
 
 def test_files_are_short() -> None:
     """The same limit as for our Python."""
-    lengths = {file.name: len(file.read_text().splitlines()) for file in STATIC.iterdir()}
+    lengths = {file.name: len(file.read_text().splitlines()) for file in ALL}
     assert {name: length for name, length in lengths.items() if length > 300} == {}

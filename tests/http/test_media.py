@@ -15,8 +15,9 @@ from cache.clip import StoredObject
 from cache.errors import DatabaseAway, StoreAway
 from gateway.byte_cache import ByteCache, Served
 from gateway.entry.access import LOCAL, OpenAccess
+from gateway.http.film import Film
 from gateway.http.problems import HANDLERS
-from gateway.media import Film, Media
+from gateway.media import Media
 from tests.http.memory import Edge, MemoryObjects
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from cache.matching.training import vocabulary as v
+from cache.matching.training.kinship import NEAR_PLACES, NEAR_TIMES, NEAR_VERBS, related
 from cache.matching.training.scenes import (
     ANIMALS,
     BETWEEN,
@@ -33,7 +34,6 @@ from cache.matching.training.scenes import (
     WEAR,
     WEATHERS,
     Being,
-    Group,
     Scene,
     changed,
 )
@@ -75,7 +75,7 @@ class Edits:
         noun = self.rng.choice(kin) if kin and self.maybe(0.4) else self._other(pool, being.noun)
         if {*noun[0].split()} & {*being.noun[0].split()}:  # a corgi is a dog, a young woman a woman
             return None
-        if _related(tag, noun, being.noun):
+        if related(tag, noun, being.noun):
             return None
         return changed(scene, **{role: replace(being, noun=noun, wider="")})
 
@@ -115,7 +115,7 @@ class Edits:
         if scene.subject.sort == "thing":
             return None
         other = self._other(pool, scene.verb)
-        if {form[0] for form in other} & {form[0] for form in scene.verb} or {other[0][0], scene.verb[0][0]} in _NEAR_VERBS:
+        if {form[0] for form in other} & {form[0] for form in scene.verb} or {other[0][0], scene.verb[0][0]} in NEAR_VERBS:
             return None
         return replace(scene, verb=other)
 
@@ -150,19 +150,13 @@ class Edits:
 
     def _place(self, scene: Scene) -> Scene | None:
         noun = self._other(list(PLACES), scene.place[0] if scene.place else None)
-        if scene.place and {scene.place[0][0], noun[0]} in _NEAR_PLACES:
+        if scene.place and {scene.place[0][0], noun[0]} in NEAR_PLACES:
             return None
         return replace(scene, place=(noun, PLACES[noun]))
 
     def _time(self, scene: Scene) -> Scene | None:
         other = self._other(TIMES, scene.time)
-        near = (
-            {"at night", "at midnight"},
-            {"in the evening", "at sunset"},
-            {"in the morning", "at sunrise"},
-            {"in the evening", "at night"},
-        )
-        if scene.time and {scene.time[0], other[0]} in [set(pair) for pair in near]:
+        if scene.time and {scene.time[0], other[0]} in NEAR_TIMES:
             return None
         return replace(scene, time=other)
 
@@ -252,77 +246,3 @@ _EDITS = [
     "second",
     "text",
 ]
-_NEAR_PLACES = [
-    set(pair.split("/"))
-    for pair in [
-        "park/garden",
-        "park/lawn",
-        "field/lawn",
-        "river/lake",
-        "lake/swimming",
-        "pool",
-        "street/city",
-        "street/alley",
-        "dock/harbor",
-        "garden/lawn",
-        "field/farm",
-        "farm/barn",
-        "field/snowy",
-        "field",
-        "park/playground",
-        "hill/mountain",
-        "ocean/beach",
-        "city/market",
-        "restaurant/cafe",
-        "laboratory/workshop",
-        "beach/ocean",
-        "office/studio",
-        "city/rooftop",
-        "street/bridge",
-    ]
-]
-_NEAR_VERBS = [
-    set(pair.split("/"))
-    for pair in [
-        "run/jump",
-        "sit/rest",
-        "lie/rest",
-        "lie/sleep",
-        "rest/sleep",
-        "sit/wait",
-        "stand/wait",
-        "play/run",
-        "smile/laugh",
-        "exercise/stretch",
-        "exercise/run",
-        "chase/follow",
-        "work/exercise",
-        "hide/wait",
-        "kneel/sit",
-        "dance/spin",
-        "play/dance",
-        "lead/follow",
-        "help/comfort",
-        "touch/hold",
-        "show/hold",
-        "lift/hold",
-        "pick",
-        "up/lift",
-        "destroy/break",
-        "drop/put",
-        "down",
-        "lift/balance",
-        "examine/look",
-        "at",
-        "attack/bite",
-    ]
-]
-
-
-def _related(tag: str | None, one: Group, other: Group) -> bool:
-    broad = {"child", "teenager", "man", "woman", "dog", "cat", "boy", "girl", "robot", "student", "baby", "toddler"}
-    return (
-        (one[0] in broad or other[0] in broad)
-        and tag is not None
-        and not ({one[0], other[0]} <= {"man", "woman", "boy", "girl", "dog", "cat"})
-    )

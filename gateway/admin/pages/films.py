@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
@@ -17,9 +15,16 @@ from cache.storage.shelf import Shelf
 from gateway.admin.door import may_read, reader_of
 from gateway.admin.fields import Asked
 from gateway.byte_cache import ByteCache
-from gateway.http.conditions import Part, Unchanged, Whole, decide, http_date
-from gateway.http.reply import Header, headers_of
-from gateway.media import Film, cut, variant_of
+from gateway.http.film import Film, head_of
+from gateway.http.reply import Header
+from gateway.media import variant_of
+
+_HEADERS: list[Header] = [
+    # Asked for again each time: a clip may be out of service, or a session over, the next time.
+    (b"cache-control", b"private, no-cache"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"content-security-policy", b"default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox"),
+]
 
 
 class Films:
@@ -36,34 +41,11 @@ class Films:
         stored = clip.objects.get(variant_of(kind))
         if stored is None:
             raise ClipGone(f"this clip has no {kind}")
-        etag = f'"{stored.sha256}"'
-        headers: list[Header] = [
-            (b"accept-ranges", b"bytes"),
-            # Asked for again each time: a clip may be out of service, or a session over, the next time.
-            (b"cache-control", b"private, no-cache"),
-            (b"etag", etag.encode("ascii")),
-            (b"last-modified", http_date(clip.created_at).encode("ascii")),
-            (b"x-content-type-options", b"nosniff"),
-            (b"cross-origin-resource-policy", b"same-origin"),
-            (b"content-security-policy", b"default-src 'none'; media-src 'self'; style-src 'unsafe-inline'; sandbox"),
-        ]
-        match decide(request.method, headers_of(request.scope), etag, clip.created_at, stored.length):
-            case Unchanged():
-                return Film(304, headers, None)
-            case Part(start, stop):
-                status = 206
-                headers.append((b"content-range", b"bytes %d-%d/%d" % (start, stop - 1, stored.length)))
-            case Whole():
-                status, start, stop = 200, 0, stored.length
-            case other:
-                assert_never(other)
-        headers += [(b"content-type", stored.content_type.encode("latin-1")), (b"content-length", b"%d" % (stop - start))]
-        if request.method == "HEAD":
-            return Film(status, headers, None)
+        head = head_of(request.scope, stored, clip.created_at, _HEADERS)
+        if head.span is None:
+            return Film(head.status, head.headers, None)
         try:
-            if self._cache.fits(stored):
-                return Film(status, headers, cut(await self._cache.body(stored, self._objects.read), start, stop))
-            return Film(status, headers, await self._objects.open(stored, start, stop - start))
+            return Film(head.status, head.headers, await self._cache.open(stored, self._objects, *head.span))
         except ObjectCorrupt:
             await self._shelf.withdraw([clip.id], f"corrupt: {stored.kind}")
             raise
