@@ -100,14 +100,16 @@ class Answer(Claims):
             return _Look(Exact(clip))
         # Without words that stay there is nothing to read.
         async with self._lookup.reading(film) if self._rules.keep_prompts else nullcontext() as reading:
-            clip = await self._stored(film, ask.seed, directives.max_age)
-            if clip is not None:
+            variant_key = None if ask.seed is None else Variant(film, pinned_seed=ask.seed).key
+            glance = await self._lookup.glance(film, variant_key)
+            if glance.exact and (clip := await self._stored(film, ask.seed, variant_key, directives.max_age)) is not None:
                 return _Look(Exact(clip))
             if ask.seed is not None or not self._rules.keep_prompts:
                 reason = "seed pinned" if ask.seed is not None else "prompts are not kept: only the same words are found"
                 return _Look(Miss((Refusal(reason),)), await self._unsearched(film, reading))
             at = time.time()
-            search = await self._lookup.near(film, 0.0 if directives.max_age is None else at - directives.max_age, at, reading)
+            oldest = 0.0 if directives.max_age is None else at - directives.max_age
+            search = await self._lookup.near(film, oldest, at, glance, reading)
         if isinstance(search.verdict, Miss) and ask.caller.shares:
             pooled = await self._shared.find(film, search.embedding, directives.max_age)
             if pooled is not None:
@@ -118,8 +120,7 @@ class Answer(Claims):
         clip, at = self._memory.get(exact_key(film, seed)), time.time()
         return clip if clip is not None and clip.answers(at) and (max_age is None or clip.created_at >= at - max_age) else None
 
-    async def _stored(self, film: Film, seed: int | None, max_age: int | None) -> Clip | None:
-        variant_key = None if seed is None else Variant(film, pinned_seed=seed).key
+    async def _stored(self, film: Film, seed: int | None, variant_key: str | None, max_age: int | None) -> Clip | None:
         async with self._database.read() as connection:
             clip = await self._shelf.find_exact(connection, film.key, variant_key, max_age)
         if clip is not None and max_age is None:

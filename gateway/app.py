@@ -28,6 +28,7 @@ from cache.storage.bytes.files import S3Files
 from cache.storage.bytes.objects import open_store
 from cache.storage.database import Database
 from cache.storage.erasure import Erasure, Scrubbing
+from cache.storage.glances import Glances
 from cache.storage.labels import Labels
 from cache.storage.news import open_news
 from cache.storage.nudges import Nudges
@@ -113,7 +114,7 @@ def create_app(settings: Settings, *, works: bool = True) -> Litestar:
     index, memory = Index(), ExactMemory()
     encoders = Loading(lambda: loading.load(settings), settings.encoder_wait)
     lookup = Lookup(
-        database, shelf, labels, index, encoders, memory=memory,
+        database, shelf, Glances(database), index, encoders, memory=memory,
         near=settings.near, candidates=settings.candidates, max_wrong=settings.max_wrong, both_ways=settings.both_ways,
     )  # fmt: skip
 

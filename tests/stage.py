@@ -55,6 +55,23 @@ def new_job(variant: Variant, **more: Any) -> NewJob:
     return NewJob("local", variant, **more)
 
 
+def new_request(variant: Variant, verdict: VerdictWord, priority: str = "interactive", **more: Any) -> Request:
+    return Request(
+        id=new_id("video"),
+        tenant="local",
+        scope=variant.film.scope,
+        created_at=time.time(),
+        prompt=variant.film.prompt.text,
+        film_key=variant.film.key,
+        recipe=variant.film.recipe,
+        pinned_seed=variant.pinned_seed,
+        take=variant.take,
+        priority=priority,
+        verdict=verdict,
+        **more,
+    )
+
+
 def draft(variant: Variant, **more: Any) -> ClipDraft:
     made = ClipDraft(
         id=new_id("clip"),
@@ -106,21 +123,8 @@ class Stage:
                 return None
             return await self.insert(connection, variant, "joined", job_id=job_id, similarity=0.97, confidence=0.99)
 
-    async def insert(self, connection: Any, variant: Variant, verdict: VerdictWord, priority: str = "interactive", **more: Any) -> str:
-        request = Request(
-            id=new_id("video"),
-            tenant="local",
-            scope=variant.film.scope,
-            created_at=time.time(),
-            prompt=variant.film.prompt.text,
-            film_key=variant.film.key,
-            recipe=variant.film.recipe,
-            pinned_seed=variant.pinned_seed,
-            take=variant.take,
-            priority=priority,
-            verdict=verdict,
-            **more,
-        )
+    async def insert(self, connection: Any, variant: Variant, verdict: VerdictWord, **more: Any) -> str:
+        request = new_request(variant, verdict, **more)
         await self.asked.insert(connection, request)
         return request.id
 

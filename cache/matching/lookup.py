@@ -16,7 +16,7 @@ from cache.matching.vectors.index import Index
 from cache.prompt import Prompt
 from cache.spans import span
 from cache.storage.database import Database
-from cache.storage.labels import Labels
+from cache.storage.glances import Glance, Glances
 from cache.storage.shelf import Shelf
 from cache.variant import Film, Partition
 from cache.verdict import Candidate, Miss, Near, Refusal
@@ -42,7 +42,7 @@ class Lookup:
         self,
         database: Database,
         shelf: Shelf,
-        labels: Labels,
+        glances: Glances,
         index: Index,
         encoders: Loading,
         *,
@@ -53,7 +53,7 @@ class Lookup:
         memory: ExactMemory | None = None,
     ) -> None:
         """`memory` holds candidates by their id, too; whoever hears of changes makes it forget."""
-        self._database, self._shelf, self._labels = database, shelf, labels
+        self._database, self._shelf, self._glances = database, shelf, glances
         self._index, self._encoders = index, encoders
         self._near, self._candidates, self._max_wrong = near, candidates, max_wrong
         self._both_ways = both_ways
@@ -88,10 +88,16 @@ class Lookup:
             if not task.cancelled():
                 task.exception()  # whoever asked was told
 
-    async def near(self, film: Film, oldest: float, now: float, reading: Reading | None = None) -> Search:
-        """The best neighbour that the judge accepts, made at `oldest` (Unix seconds) or later. `reading` is the film's own."""
+    async def glance(self, film: Film, variant_key: str | None = None) -> Glance:
+        """See Glances.at."""
+        return await self._glances.at(film, variant_key)
+
+    async def near(self, film: Film, oldest: float, now: float, glance: Glance | None = None, reading: Reading | None = None) -> Search:
+        """The best neighbour that the judge accepts, made at `oldest` (Unix seconds) or later. `glance` and `reading` are the
+        film's own, where they were begun before.
+        """
         seen = self._index.sequence
-        wrong = await self._refused_by_people(film) if self._near else set[str]()  # while it is being read
+        glance = glance or await self.glance(film)
         with span("embed"):
             embedding, unread = await self.embed(film) if reading is None else await reading
         if embedding is None or not self._near:
@@ -101,7 +107,7 @@ class Lookup:
         clips = {clip.id: clip for clip, _ in found}
         with span("judge"):
             candidates = [Candidate(clip.id, clip.prompt or "", similarity) for clip, similarity in found]
-            verdict = await self._choose(film, candidates, wrong, both_ways=False)
+            verdict = await self._choose(film, candidates, glance.refused, both_ways=False)
         if isinstance(verdict, Miss):
             return Search(verdict, embedding, seen)
         candidate, confidence, refused = verdict
@@ -118,7 +124,7 @@ class Lookup:
     async def weigh(self, film: Film, candidate: Candidate) -> Served | Refused:
         """What `choose` thinks of this candidate, were it the first one that it looks at."""
         encoders = await self._encoders.ready()
-        if candidate.clip_id in await self._refused_by_people(film):
+        if candidate.clip_id in (await self.glance(film)).refused:
             return _BY_A_PERSON
         early = before_verifier(film.prompt.text, candidate.prompt, candidate.similarity, encoders.calibration, self._max_wrong)
         return await self._judge(encoders, film, candidate) if early is None else early
@@ -130,10 +136,10 @@ class Lookup:
 
         `both_ways`: it must say no more than was asked, either, so that nobody's words can smuggle a film of their own in.
         """
-        return await self._choose(film, candidates, await self._refused_by_people(film), both_ways)
+        return await self._choose(film, candidates, (await self.glance(film)).refused, both_ways)
 
     async def _choose(
-        self, film: Film, candidates: Iterable[Candidate], wrong: set[str], both_ways: bool
+        self, film: Film, candidates: Iterable[Candidate], wrong: frozenset[str], both_ways: bool
     ) -> tuple[Candidate, float, tuple[Refusal, ...]] | Miss:
         encoders = await self._encoders.ready()
         refused: list[Refusal] = []
@@ -188,10 +194,6 @@ class Lookup:
                     self._memory.put(clip.id, clip)
         fit = (clip for clip in found if clip.answers(now) and clip.created_at >= oldest and clip.prompt is not None)
         return [clip for clip in fit if (clip.scope, clip.recipe.key) == (film.scope, film.recipe.key)]
-
-    async def _refused_by_people(self, film: Film) -> set[str]:
-        async with self._database.read() as connection:
-            return await self._labels.against(connection, film.scope, film.key)
 
 
 def _refusal(candidate: Candidate, refused: Refused) -> Refusal:

@@ -57,13 +57,13 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
             self._engine = create_async_engine(self.url, pool_size=pool_size, max_overflow=0)
             event.listen(self._engine.sync_engine, "connect", _prepare_sqlite)
-            self._straight = Straight(self._open_sqlite, immediately)
+            self._straight, self._looking = Straight(self._open_sqlite, immediately), Straight(self._open_sqlite, by_statement)
         else:
             self._engine = create_async_engine(
                 self.url, pool_size=pool_size, max_overflow=pool_size, pool_timeout=5, pool_pre_ping=True,
                 connect_args=_PATIENCE,
             )  # fmt: skip
-            self._straight = Straight(self._open_postgres, by_statement)
+            self._straight, self._looking = Straight(self._open_postgres, by_statement), Straight(self._open_postgres, by_statement)
 
     @property
     def engine(self) -> AsyncEngine:
@@ -103,6 +103,11 @@ class Database:
             async with self._writing:
                 return await self._straight.run(work)
 
+    async def look(self, work: Callable[[Any], T]) -> T:
+        """As `transact`, for what only reads: it waits for no writer, and every statement sees a snapshot of its own."""
+        with _away_told():
+            return await self._looking.run(work)
+
     def _open_sqlite(self) -> sqlite3.Connection:
         connection = sqlite3.connect(str(self.url.database), check_same_thread=False)
         _prepare_sqlite(connection, None)
@@ -139,6 +144,7 @@ class Database:
 
     async def close(self) -> None:
         await self._straight.close()
+        await self._looking.close()
         await self._engine.dispose()
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
 
-from sqlalchemy import and_, insert, select
+from sqlalchemy import ColumnElement, Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.ids import new_id
@@ -37,14 +38,18 @@ class Labels:
         await connection.execute(insert(labels).values(**row))
         return label
 
-    async def against(self, connection: AsyncConnection, scope: str, film_key: str) -> set[str]:
-        """Clips that a person refused for these words in this Scope: never served for them again, until they say otherwise.
-        Weak words against a clip count as one of a person once their weights since the last full one come to 1.
-        """
-        words = select(labels.c.clip_id, labels.c.right, labels.c.weight).where(
-            and_(labels.c.scope == scope, labels.c.film_key == film_key, labels.c.clip_id.is_not(None))
-        )
-        wrong: dict[str, float] = {}
-        for row in await connection.execute(words.order_by(labels.c.id)):
-            wrong[row.clip_id] = 0.0 if row.right else wrong.get(row.clip_id, 0.0) + row.weight
-        return {clip for clip, weight in wrong.items() if weight >= 1.0}
+
+def words_about(scope: ColumnElement[str], film_key: ColumnElement[str]) -> Select[Any]:
+    """What was said in this Scope of clips as answers to this film, in its order."""
+    said = select(labels.c.clip_id, labels.c.right, labels.c.weight)
+    return said.where(labels.c.scope == scope, labels.c.film_key == film_key, labels.c.clip_id.is_not(None)).order_by(labels.c.id)
+
+
+def against(said: Iterable[Sequence[Any]]) -> frozenset[str]:
+    """Of rows of `words_about` the clips that were refused: never served for these words again, until somebody says otherwise.
+    Weak words against a clip count as one of a person once their weights since the last full one come to 1.
+    """
+    wrong: dict[str, float] = {}
+    for clip_id, right, weight in said:
+        wrong[clip_id] = 0.0 if right else wrong.get(clip_id, 0.0) + weight
+    return frozenset(clip_id for clip_id, weight in wrong.items() if weight >= 1.0)

@@ -14,6 +14,7 @@ from sqlalchemy import insert, select, update
 from cache.errors import Conflict, NotFound
 from cache.storage.database import Database
 from cache.storage.erasure import Erasure
+from cache.storage.glances import Glances
 from cache.storage.labels import Labels
 from cache.storage.operators.near_hits import NearHits
 from cache.storage.tables import labels, requests
@@ -98,16 +99,15 @@ async def test_the_latest_word_counts_and_every_word_is_kept(stage: Stage, near_
         assert (await near_hits.one(video, "near")).label is right
     async with stage.database.read() as connection:
         said = (await connection.execute(select(labels).order_by(labels.c.id))).all()
-        against = await Labels().against(connection, film().scope, take("the red ball").film.key)
     assert [(row.source, row.right, row.verdict, row.confidence) for row in said] == [
         ("admin", True, "near", 0.99),
         ("admin", False, "near", 0.99),
     ]
-    assert against == {clip.id}, "never served for these words again"
+    glances = Glances(stage.database)
+    assert (await glances.at(film("the red ball"))).refused == {clip.id}, "never served for these words again"
     assert await near_hits.page("near", None, True, None, 10) == ([], False)
     await near_hits.label(pair, True)
-    async with stage.database.read() as connection:
-        assert await Labels().against(connection, film().scope, take("the red ball").film.key) == set()
+    assert (await glances.at(film("the red ball"))).refused == set()
 
 
 async def test_a_refusal_is_labelled_by_its_clip(stage: Stage, near_hits: NearHits) -> None:

