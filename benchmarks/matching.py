@@ -28,7 +28,7 @@ from cache.matching.encoding.loading import load_encoders
 from cache.matching.judge import before_verifier, judge
 from cache.settings import Settings
 
-MAX_WRONG = 0.02
+MAX_WRONG: float = Settings.model_fields["max_wrong"].default
 SHOWN = [
     ("strict paraphrases", ["paraphrase"]),
     ("same_clip_close", ["same_clip_close"]),

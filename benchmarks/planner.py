@@ -31,9 +31,10 @@ from cache.matching.popular import Bounds, Outlook, Wanted, propose
 from cache.matching.training.sources import rows
 from cache.planning import Asks
 from cache.prompt import normal_form
+from cache.settings import Settings
 
 MINUTE = 60.0  # between two requests: neither trace has times
-MAX_WRONG = 0.02
+MAX_WRONG: float = Settings.model_fields["max_wrong"].default
 CANDIDATES = 10
 GPU_SECONDS = 1.0  # every clip costs the same
 

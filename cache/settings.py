@@ -20,6 +20,20 @@ def _split(value: object) -> object:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
+def check_database_url(url: str) -> str:
+    """ValueError, which does not repeat it, where no database of ours is written so."""
+    if not url.startswith(("postgresql+psycopg://", "sqlite+aiosqlite:///")):
+        raise ValueError("a database is postgresql+psycopg://user:password@host/name or sqlite+aiosqlite:////folder/file.db")
+    return url
+
+
+def check_store_url(url: str) -> str:
+    """As for a database. What stands inside the URL is read when the store is opened."""
+    if not url.startswith(("s3://", "file:///")):
+        raise ValueError("a store is s3://bucket?endpoint=… or file:///folder")
+    return url
+
+
 class Settings(BaseSettings):
     """`Settings()` reads the environment; tests pass values by name. Unknown names are refused by the command line."""
 
@@ -106,7 +120,7 @@ class Settings(BaseSettings):
     verifier: str = Field("", description="Cross-encoder folder or hub id; empty: the bundled one.")
     encoder_dir: Path | None = Field(None, description="Folder of exported encoders; empty: beside the installed packages.")
     near: bool = Field(True, description="Whether judged near-duplicates are served at all.")
-    max_wrong: float = Field(0.02, gt=0, lt=1, description="Largest accepted probability that a near hit is wrong.")
+    max_wrong: float = Field(0.015, gt=0, lt=1, description="Largest accepted probability that a near hit is wrong.")
     both_ways: bool = Field(
         False,
         description="Whether a near hit must show no more than was asked, either: for tenants whose users do not trust each other; "
@@ -182,6 +196,16 @@ class Settings(BaseSettings):
         if value and len(value) < LEAST_SECRET:
             raise ValueError(f"a key that guards the place has at least {LEAST_SECRET} characters")
         return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _of_a_database(cls, value: str) -> str:
+        return check_database_url(value) if value else value
+
+    @field_validator("store_url")
+    @classmethod
+    def _of_a_store(cls, value: str) -> str:
+        return check_store_url(value) if value else value
 
     @field_validator("data_dir")
     @classmethod

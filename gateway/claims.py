@@ -12,7 +12,7 @@ from cache.storage.database import Database
 from cache.storage.erasure import Erasure, Scrubbing
 from cache.storage.labels import Labels
 from cache.storage.requests import Requests
-from cache.storage.shelf import Shelf
+from cache.storage.shelf import ERASED, Shelf
 from gateway.ask import Answered, Order
 from gateway.entry.access import Caller
 from generator.job import Job
@@ -140,7 +140,7 @@ class Claims:
         await self._requests.mark_downloaded(request.id)
         if not request.no_store or request.clip_id is None or request.verdict in {"exact", "near"}:
             return False
-        await self._shelf.withdraw([request.clip_id], "erased")
+        await self._shelf.withdraw([request.clip_id], ERASED)
         await self._shelf.collect(grace=float("inf"))
         self._scrubbing.due()
         await self._scrubbing.run_once()

@@ -11,6 +11,7 @@ import click
 from cache.settings import PREFIX, Settings
 from gateway.commands.keys import keys
 from gateway.environment import facts_told, read_settings
+from gateway.shown_setting import shown, told_value
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -24,7 +25,7 @@ main.add_command(keys)
 
 @main.command()
 def serve() -> None:
-    """Serve the HTTP API, and render in this process unless REPRISE_RENDERER says otherwise."""
+    """Serve the HTTP API. Renders in this process, too, unless REPRISE_RENDERER says otherwise."""
     from gateway.commands.serve import run  # noqa: PLC0415  # other commands need no web server
 
     with facts_told():
@@ -33,7 +34,7 @@ def serve() -> None:
 
 @main.command()
 def worker() -> None:
-    """Render only, for gateways elsewhere: needs a PostgreSQL database and a store that all share."""
+    """Render only, for gateways elsewhere. Needs a PostgreSQL database and a store that all share."""
     from gateway.commands.worker import run  # noqa: PLC0415  # other commands render nothing
 
     with facts_told():
@@ -47,7 +48,7 @@ def worker() -> None:
 @click.option("--steps", type=click.IntRange(1, 100), help="Denoise steps; default: those of the standard quality.")
 @click.option("--trace", type=click.Path(path_type=Path, dir_okay=False), default="profile.json", help="Where the trace goes.")
 def profile(prompt: str, size: str | None, seconds: float | None, steps: int | None, trace: Path) -> None:
-    """Render PROMPT once under torch's profiler: a trace, the stages' times and the operations that took most."""
+    """Render PROMPT under torch's profiler. Writes a trace, and prints the stages' times and the operations that took most."""
     from cache.catalog import Ask  # noqa: PLC0415
     from gateway.commands.profile import lines, run  # noqa: PLC0415  # loads the model
 
@@ -62,7 +63,7 @@ def profile(prompt: str, size: str | None, seconds: float | None, steps: int | N
 @click.option("--no-digests", is_flag=True, help="Look at names and lengths only; else every byte is read.")
 @click.option("--resign", is_flag=True, help="Only sign every clip anew, with the newest of the keys: after one was lost or replaced.")
 def doctor(repair: bool, older_than: float | None, no_digests: bool, resign: bool) -> None:
-    """Hold rows, objects, jobs and the index against each other. Exit code 1: something is wrong."""
+    """Check rows, objects, jobs and the index. They are held against each other; exit code 1: something is wrong."""
     from gateway.commands.doctor import examine, sign_anew  # noqa: PLC0415  # loads the index
 
     with facts_told():
@@ -78,7 +79,7 @@ def doctor(repair: bool, older_than: float | None, no_digests: bool, resign: boo
     "--to", "target", nargs=2, required=True, metavar="DATABASE_URL STORE_URL", help="Where it goes; the database must hold no clips yet."
 )
 def move(target: tuple[str, str]) -> None:
-    """Take this cache along to another database and store; the old ones stay as they are."""
+    """Copy this cache to another database and store. The old ones stay as they are."""
     from gateway.commands.move import run  # noqa: PLC0415  # loads both kinds of stores
 
     with facts_told():
@@ -87,13 +88,14 @@ def move(target: tuple[str, str]) -> None:
     if moved.skipped:
         click.echo(f"{moved.skipped} objects were damaged before; their clips are out of service at the new place")
     click.echo(
-        "Signatures hold under the old keys alone: give them to every process as REPRISE_SIGNING_KEYS, or `reprise doctor --resign`."
+        "Signatures hold under the old keys alone (those of REPRISE_SIGNING_KEYS, else `signing.key` in the old data folder): "
+        "give them to every process as REPRISE_SIGNING_KEYS, or `reprise doctor --resign`."
     )
 
 
 @main.command()
 def migrate() -> None:
-    """Bring the database to the newest revision; safe to run by many at once."""
+    """Bring the database to the newest revision. Safe to run by many at once."""
     from cache.storage.database import Database  # noqa: PLC0415
     from migrations.upgrade import migrate as upgrade  # noqa: PLC0415
     from migrations.upgrade import newest  # noqa: PLC0415
@@ -112,7 +114,7 @@ def migrate() -> None:
 
 @main.command()
 def prepare() -> None:
-    """Export the encoder once, so that the first start need not."""
+    """Export the encoder once. The first start need not, then."""
     from cache.matching.encoding.exported import DEFAULT_EMBEDDER, exported_embedder  # noqa: PLC0415
 
     settings = read_settings()
@@ -123,30 +125,23 @@ def prepare() -> None:
 @main.command()
 @click.option("--markdown", is_flag=True, help="As the table of the README: names, defaults, meanings.")
 def settings(markdown: bool) -> None:
-    """Every setting: its value here, where that comes from, and what it means."""
-    fields = Settings.model_fields
+    """Every setting and its value here. Also where that comes from, and what it means; secrets are not told."""
     if markdown:
         click.echo("| setting | default | meaning |\n|---|---|---|")
-        for name, field in fields.items():
-            click.echo(f"| `{PREFIX}{name.upper()}` | {shown(field.default)} | {field.description} |".replace("  ", " "))
+        for name, field in Settings.model_fields.items():
+            default = told_value(field.default)
+            click.echo(f"| `{PREFIX}{name.upper()}` | {f'`{default}`' if default else ''} | {field.description} |".replace("  ", " "))
         return
-    here = read_settings()
-    for name, field in fields.items():
-        value = "(set)" if not field.repr and getattr(here, name) else getattr(here, name)
-        source = "environment" if name in here.model_fields_set else "default"
-        click.echo(f"{PREFIX}{name.upper()} = {value!s} ({source})\n    {field.description}")
-
-
-def shown(default: object) -> str:
-    """A default in a table: nothing for what is empty."""
-    return "" if default in ("", (), {}, None) else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    for one in shown(read_settings()):
+        value = (f"({one.value})" if one.secret else one.value) if one.value else "(empty)"
+        click.echo(f"{one.name} = {value} ({one.source})\n    {one.meaning}")
 
 
 @main.command()
 @click.option("--embedder", default="", help="The encoder to move to: a folder or hub id; default: REPRISE_EMBEDDER.")
 @click.option("--verifier", default="", help="The verifier that will go with it; default: REPRISE_VERIFIER.")
 def reembed(embedder: str, verifier: str) -> None:
-    """Give every clip a vector by another encoder, beside a running server. Cut off, it goes on where it was.
+    """Give every clip a vector by another encoder. It works beside a running server; cut off, it goes on where it was.
 
     Then restart with REPRISE_EMBEDDER, and run it once more for the clips made in between.
     """
@@ -155,7 +150,7 @@ def reembed(embedder: str, verifier: str) -> None:
     with facts_told():
         here = read_settings()
         version, done, judged = asyncio.run(run(here, embedder or here.embedder, verifier or here.verifier))
-    click.echo(f"{done.vectors} clips have a vector by {version} now; {done.unread} it cannot read: Exact only")
+    click.echo(f"new vectors by {version}: {done.vectors}; clips whose prompt it cannot read (exact hits only): {done.unread}")
     if not judged:
         click.echo("No calibration table holds for it: it will give no near hits.")
 
@@ -163,7 +158,7 @@ def reembed(embedder: str, verifier: str) -> None:
 @main.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, exists=True, dir_okay=False))
 def judge(file: Path) -> None:
-    """Judge pairs: one JSON row {"new": …, "cached": …} a line in, one verdict a line out, in the same order."""
+    """Judge pairs of prompts. One JSON row {"new": …, "cached": …} a line in, one verdict a line out, in the same order."""
     from cache.matching.judging import judge_rows  # noqa: PLC0415  # loads the encoders
 
     settings = read_settings()
@@ -177,7 +172,7 @@ def judge(file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True, exists=True, dir_okay=False), metavar="LOG")
 @click.option("--capacity", type=click.IntRange(1), help="Most clips kept; also compares with other evictions. Default: room for all.")
 def replay(file: Path, capacity: int | None) -> None:
-    """What the hit rate would have been: past requests, one JSON row {"prompt": …} a line, read again by the judge in force."""
+    """What the hit rate of a log would have been. Past requests, one JSON row {"prompt": …} a line, are read by the judge in force."""
     from rich.console import Console  # noqa: PLC0415
 
     from gateway.commands.replay import run, table  # noqa: PLC0415  # loads the encoders
@@ -194,7 +189,7 @@ def replay(file: Path, capacity: int | None) -> None:
 @click.option("--key", default="", help="Admin key for a server that wants one; default: REPRISE_ADMIN_KEY.")
 @click.option("--url", default="", help="The server to speak to; default: the one that runs on REPRISE_DATA_DIR, else none is needed.")
 def precompute(file: Path, recipe: str, tenant: str, key: str, url: str) -> None:
-    """Make clips ahead of time: a prompt a line, a CSV with a column prompt, or JSON lines; - reads stdin.
+    """Make clips ahead of time, from a list. A prompt a line, a CSV with a column prompt, or JSON lines; - reads stdin.
 
     Run again it goes on where it was: what is there counts as hit already. Exit code 1: a line or a prompt was no good.
     """
@@ -226,7 +221,7 @@ def precompute(file: Path, recipe: str, tenant: str, key: str, url: str) -> None
 @click.option("--key", default="", help="Admin key for a server that wants one; default: REPRISE_ADMIN_KEY.")
 @click.option("--url", default="", help="The server to speak to; default: the one that runs on REPRISE_DATA_DIR, else none is needed.")
 def plan(budget: int | None, gpu_seconds: float | None, start: bool, tenant: str, key: str, url: str) -> None:
-    """Find the prompts whose clips would answer most of what is expected next, and keep them as a plan."""
+    """Find the prompts worth making ahead of time. Their clips would answer most of what is expected next; they are kept as a plan."""
     from gateway.commands.precompute import plan as run  # noqa: PLC0415  # loads the whole app
 
     with facts_told():

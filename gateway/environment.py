@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import click
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from cache.errors import RepriseError
 from cache.settings import PREFIX, Settings
@@ -25,10 +26,18 @@ def read_settings() -> Settings:
     try:
         settings = Settings()
     except ValidationError as error:
-        wrong = [f"{PREFIX}{'.'.join(str(part) for part in one['loc']).upper()}: {one['msg']}" for one in error.errors()]
+        wrong = [f"{PREFIX}{'.'.join(str(part) for part in one['loc']).upper()}: {_said(one['msg'])}" for one in error.errors()]
         raise click.ClickException("\n".join(wrong)) from None
+    except SettingsError as error:
+        # Of the settings that are JSON; the library names the field, in quotes.
+        field = next(name for name in Settings.model_fields if f'"{name}"' in str(error))
+        raise click.ClickException(f"{PREFIX}{field.upper()}: this is no JSON") from None
     start_logging(settings)
     return settings
+
+
+def _said(message: str) -> str:
+    return message.removeprefix("Value error, ")
 
 
 @contextmanager

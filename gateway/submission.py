@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -100,6 +101,10 @@ class _Newcomers:
     clips_seen: int
 
 
+class _Unwanted(Exception):
+    """Rolls back what nobody wants any more."""
+
+
 _NOBODY = _Newcomers([], 0, 0)
 Committed = TypeVar("Committed")
 
@@ -135,19 +140,26 @@ class Submission:
         return adopted
 
     async def settle(self, wish: Wish, commit: Callable[[Transaction, Settled], Awaitable[Committed]]) -> tuple[Settled, Committed]:
-        """`commit` writes down who wants it, in the transaction that found a clip or a job for it; what that returns comes back."""
+        """`commit` writes down who wants it, in the transaction that found a clip or a job for it; what that returns comes back.
+        Where that is false nobody does: nothing of the transaction stays, or a job would be rendered for nobody.
+        """
         jobs_seen, clips_seen = 0, wish.search.seen if wish.search is not None else 0
         match: _Match | None = None
-        turn = 0
+        turn, newcomers = 0, _NOBODY
+        done: tuple[Settled, Committed] | None = None
         while True:
             turn += 1
-            async with self._database.write() as connection:
-                await next_sequence(connection)
-                newcomers = await self._newcomers(connection, wish, jobs_seen, clips_seen) if wish.near else _NOBODY
-                settled = await self._found(connection, wish, match)
-                if settled is None and (turn == _ROUNDS or not newcomers.candidates):
-                    settled = await self._new(connection, wish)
-                done = None if settled is None else (settled, await commit(connection, settled))
+            with suppress(_Unwanted):
+                async with self._database.write() as connection:
+                    await next_sequence(connection)
+                    newcomers = await self._newcomers(connection, wish, jobs_seen, clips_seen) if wish.near else _NOBODY
+                    settled = await self._found(connection, wish, match)
+                    if settled is None and (turn == _ROUNDS or not newcomers.candidates):
+                        settled = await self._new(connection, wish)
+                    if settled is not None:
+                        done = settled, await commit(connection, settled)
+                        if not done[1]:
+                            raise _Unwanted
             if done is not None:
                 if done[0].job_id is not None:
                     self._dispatch.wake()
@@ -229,7 +241,11 @@ class Submission:
         )
         submitted = await self._queue.submit(connection, new)
         if isinstance(submitted, AlreadyMade):
-            return Settled(clip=await self._shelf.by_id(connection, submitted.clip_id))
+            if (clip := await self._shelf.by_id(connection, submitted.clip_id)) is not None:
+                return Settled(clip=clip)
+            # What is there does not come from our renderers, and is served to nobody.
+            submitted = await self._queue.submit(connection, replace(new, fresh=True))
+            assert not isinstance(submitted, AlreadyMade), "no clip answers what is wanted fresh"
         return Settled(job_id=submitted.job_id, joined=submitted.joined)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ def one_of(fields: dict[str, Any], name: str, allowed: list[str]) -> None:
 def fuzz(live: Live, folder: Path, cases_each: int, seed: int, phases: str = "examples,coverage,fuzzing,stateful") -> Outcome:
     """At most `cases_each` per operation and phase, beside those that the phases of examples and coverage need."""
     document, report, config = folder / "openapi.json", folder / "report.json", folder / "schemathesis.toml"
-    config.write_text(CONFIG)
+    hooks = shutil.copy(Path(__file__).with_name("fuzzing_hooks.py"), folder)
+    config.write_text(f"hooks = {json.dumps(str(hooks))}\n{CONFIG}")
     document.write_text(json.dumps(prepared(live)))
     ran = subprocess.run(
         [

@@ -13,7 +13,7 @@ from cache.storage.database import Database
 from cache.storage.doctor import Doctor
 from cache.storage.tables import requests
 from gateway.cli import main
-from generator.queueing.withdrawal import forsaken, orphans, set_free, unwanted
+from generator.queueing.withdrawal import forsaken, set_free, unwanted
 from tests.stage import Stage, draft, new_job, set_stage, take
 
 
@@ -76,7 +76,7 @@ async def test_jobs_and_requests_that_lost_each_other(stage: Stage) -> None:
         assert await forsaken(connection, 10) == [request]
         await set_free(connection, [request])
         assert await forsaken(connection, 10) == []
-        assert await orphans(connection, 10) == [request]
+    assert [one.id for one in await stage.asked.orphans(10)] == [request]
     for job in kept:
         assert await stage.queue.cancel(job)
 

@@ -276,6 +276,19 @@ async def test_a_background_job_steps_down_where_it_may(stage: Stage, tmp_path: 
     assert (await stage.row("requests", refused)).error_code == "out_of_memory"
 
 
+async def test_a_step_that_fails_ends_its_job_and_not_the_worker(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("the row is not what it should be")
+
+    monkeypatch.setattr(stage.leases, "step_down", broken)
+    async with working(stage, Card(room=Room("a card", load_of(LARGE).pixels - 1)), tmp_path):
+        request, job = await ask_large(stage, "a red ball", priority=Priority.BACKGROUND, allow_smaller=True)
+        assert await closed(stage, job) == "failed"
+        small = Variant(replace(large("a blue ball").film, recipe=smaller(SERVED.row, LARGE)[0]), take=0)
+        assert await closed(stage, await stage.job_for(small)) == "done"
+    assert (await stage.row("requests", request)).error_code == "internal_error"
+
+
 async def test_it_joins_the_smaller_one_where_that_is_being_made(stage: Stage, tmp_path: Path) -> None:
     step = smaller(SERVED.row, LARGE)[0]
     renderer = Card(room=Room("a card", load_of(LARGE).pixels - 1), gated=True)

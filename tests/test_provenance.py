@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,3 +104,17 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> Non
     assert signing_keys([], folder) == [made]
     assert len(made) == 64
     assert signing_keys(["ours"], folder) == ["ours"]
+
+
+def test_an_empty_key_file_is_no_key(tmp_path: Path) -> None:
+    """As a crash may leave one: whoever knows of it could sign whatever they like."""
+    (tmp_path / FILE).touch()
+    with pytest.raises(ValueError, match="is empty"):
+        signing_keys([], tmp_path)
+
+
+def test_all_who_start_at_once_sign_with_one_key(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as several:
+        made = list(several.map(lambda _: signing_keys([], tmp_path), range(8)))
+    assert made == [made[0]] * 8
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]

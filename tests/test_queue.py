@@ -14,7 +14,7 @@ from generator.job import Priority, State
 from generator.queueing.leases import Terms
 from generator.queueing.queue import AlreadyMade, Submitted
 from generator.queueing.queue_times import Waiting, medians, retry_after, standing
-from generator.queueing.withdrawal import adopt, adopt_clip, orphans, withdraw
+from generator.queueing.withdrawal import adopt, adopt_clip, withdraw
 from generator.renderer import Progress
 from tests.stage import SERVED, Stage, draft, made, new_job, seeded, set_stage, take
 
@@ -241,13 +241,13 @@ async def test_a_failure_reaches_those_who_asked_for_the_film_and_frees_those_ne
         assert (row.error_code, row.error_message, row.clip_id) == ("out_of_memory", "the clip does not fit", None)
     freed = await stage.row("requests", near)
     assert (freed.error_code, freed.job_id) == (None, None)
+    assert [one.id for one in await stage.asked.orphans(10)] == [near]
     async with stage.database.write() as connection:
-        assert await orphans(connection, 10) == [near]
         own = await stage.queue.submit(connection, new_job(take("a crimson ball")))
         assert isinstance(own, Submitted)
         assert await adopt(connection, near, own.job_id, joined=own.joined)
         assert not await adopt(connection, near, own.job_id, joined=own.joined)
-        assert await orphans(connection, 10) == []
+    assert await stage.asked.orphans(10) == []
     (lease,) = await stage.leases.lease("w", REVISION)
     assert await stage.leases.fail(lease, "out_of_memory", "nor does this") == [], "its own failure ends it"
     assert (await stage.row("requests", near)).error_message == "nor does this"

@@ -22,7 +22,7 @@ from cache.variant import Variant
 from generator.job import Lease, Priority
 from generator.queueing.leases import Made, Terms
 from generator.queueing.queue import AlreadyMade, Submitted
-from generator.queueing.withdrawal import adopt, adopt_clip, orphans
+from generator.queueing.withdrawal import adopt, adopt_clip
 from generator.renderer import Progress
 from tests.databases import DATABASES
 from tests.stage import SERVED, Stage, made, new_job, seeded, set_stage, take
@@ -255,8 +255,9 @@ class QueueMachine(RuleBasedStateMachine):
     def adopt_orphans(self) -> None:
         async def sweep() -> list[tuple[str, Submitted | AlreadyMade]]:
             adopted = []
+            waiting = [orphan.id for orphan in await self.stage.asked.orphans(100)]
             async with self.stage.database.write() as connection:
-                for request in await orphans(connection, 100):
+                for request in waiting:
                     found = await self.stage.queue.submit(connection, new_job(self.model.requests[request].variant))
                     if isinstance(found, AlreadyMade):
                         assert await adopt_clip(connection, request, found.clip_id, 1.0)

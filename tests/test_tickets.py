@@ -9,10 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from cache.storage.database import Database
 from generator.job import Priority
+from generator.queueing import procrastinate_dispatch
 from generator.queueing.leases import Terms
 from generator.queueing.procrastinate_dispatch import ProcrastinateDispatch
 from tests.databases import open_postgres
@@ -125,3 +126,13 @@ async def test_a_worker_that_stops_hands_its_job_on(stage: Stage, tmp_path: Path
     assert (await stage.row("jobs", job)).state == "queued"
     async with workers(stage.database, tmp_path, PredictableRenderer()):
         assert await closed(stage, job) == "done"
+
+
+async def test_tickets_are_still_tidied_after_the_database_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two tries to reach it nothing is open to ask."""
+    monkeypatch.setattr(procrastinate_dispatch, "_TIDY", 0.01)
+    dispatch = ProcrastinateDispatch(make_url("postgresql+psycopg://nobody@127.0.0.1:9/nowhere"))
+    tidying = asyncio.create_task(dispatch._tidy())
+    await asyncio.sleep(0.2)
+    assert not tidying.done()
+    tidying.cancel()

@@ -28,17 +28,21 @@ class Refused:
 
 
 Judgement = Served | Refused
+_UNRELATED = 0.5  # similarity under which two prompts hardly ever show one thing
 
 
 def before_verifier(new: str, cached: str, similarity: float, calibration: Calibration | None, max_wrong: float = 1.0) -> Refused | None:
     """What needs no verifier to be refused; None when the verifier's word is wanted.
 
-    Slots go first: they are cheap, sure, and their reason is one that a person understands. With the `max_wrong` that it
-    will be judged by, a pair that no word of the verifier could save is refused here too.
+    Slots go before the floor: they are cheap, sure, and their reason is one that a person understands. Of a clip of
+    something else they would say that its square is no triangle; there the similarity says more. With the `max_wrong` that it will
+    be judged by, a pair that no word of the verifier could save is refused here too.
     """
     if calibration is None:
         return Refused("near hits are off: no table for this encoder and verifier", 0.0)
-    reason = _by_rule(new, cached)
+    if read(new).foreign or read(cached).foreign:
+        return Refused("language: the judge reads English only", 0.0)
+    reason = _by_rule(new, cached) if similarity >= _UNRELATED else None
     if reason is not None:
         return Refused(reason, 0.0)
     if similarity < calibration.floor:
@@ -52,8 +56,6 @@ def before_verifier(new: str, cached: str, similarity: float, calibration: Calib
 def _by_rule(new: str, cached: str) -> str | None:
     """Popular prompts meet the same neighbours again and again."""
     asked, there = read(new), read(cached)
-    if asked.foreign or there.foreign:
-        return "language: the judge reads English only"
     return difference(asked, there) or takeover(asked.plain, there.plain)
 
 

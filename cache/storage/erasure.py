@@ -8,19 +8,19 @@ from the disk with the next vacuum.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.recipe import Recipe
 from cache.request import Request
 from cache.storage.database import Database
 from cache.storage.pool import withdraw_shared
-from cache.storage.rows import keep_recipe, next_sequence
-from cache.storage.shelf import Shelf
+from cache.storage.rows import forget_recipe, keep_recipe, next_sequence
+from cache.storage.shelf import ERASED, Shelf, strip
 from cache.storage.tables import clip_vectors, clips, idempotency, jobs, now, recipes, requests
-from cache.storage.tables_for_operators import audits, ghosts, plan_covers, plan_prompts, plans, tallies
+from cache.storage.tables_for_operators import audits, ghosts, plan_covers, plan_prompts, plans
 
 
 async def forget_words_of_job(connection: AsyncConnection, job_id: str) -> None:
@@ -37,17 +37,11 @@ async def forget_words_of_job(connection: AsyncConnection, job_id: str) -> None:
     await forget_recipe(connection, recipe)
 
 
-async def forget_recipe(connection: AsyncConnection, recipe: Recipe) -> None:
-    """Its row, and with it a negative prompt, where no other row names it any more."""
-    named = (exists().where(table.c.recipe_key == recipe.key) for table in (jobs, clips, requests, ghosts, plan_prompts, tallies))
-    await connection.execute(delete(recipes).where(recipes.c.key == recipe.key, *(~one for one in named)))
-
-
 async def withdraw_unheld(connection: AsyncConnection, shelf: Shelf, clip_ids: list[str]) -> None:
     """Erases those clips of `clip_ids` that no request holds."""
     held = select(requests.c.clip_id).where(requests.c.clip_id.in_(clip_ids), requests.c.deleted_at.is_(None))
     holding = set((await connection.scalars(held)).all())
-    await shelf.withdraw_in(connection, [clip_id for clip_id in clip_ids if clip_id not in holding], "erased")
+    await shelf.withdraw_in(connection, [clip_id for clip_id in clip_ids if clip_id not in holding], ERASED)
 
 
 @dataclass(frozen=True)
@@ -68,6 +62,9 @@ class Erasure:
         """
         async with self._database.write() as connection:
             await next_sequence(connection)
+            # Its clip may have come since it was read.
+            clip_id = (await connection.execute(select(requests.c.clip_id).where(requests.c.id == request.id))).scalar_one_or_none()
+            request = replace(request, clip_id=clip_id)
             same = (requests.c.tenant == request.tenant, requests.c.film_key == request.film_key)
             await connection.execute(update(requests).where(requests.c.id == request.id).values(deleted_at=now()))
             plain = request.recipe.without_words
@@ -82,10 +79,6 @@ class Erasure:
             if request.recipe.negative_prompt:
                 await forget_recipe(connection, request.recipe)
         await self._shelf.collect(grace=float("inf"))
-        if request.recipe.negative_prompt:
-            async with self._database.write() as connection:
-                await next_sequence(connection)
-                await forget_recipe(connection, request.recipe)  # the clip's row, now collected, named it too
 
     async def _erase_clips(self, connection: AsyncConnection, request: Request) -> None:
         made = select(clips.c.id).where(clips.c.tenant == request.tenant, clips.c.film_key == request.film_key)
@@ -101,10 +94,11 @@ class Erasure:
         holders = await self._holders(connection, request)
         if holders.own and not holders.others:
             await withdraw_shared(connection, request.clip_id)
-            await self._shelf.withdraw_in(connection, [request.clip_id], "erased")
+            await self._shelf.withdraw_in(connection, [request.clip_id], ERASED)
             # What was taken out of service before goes at once, too, and no undo brings it back.
             gone = (clips.c.id == request.clip_id, clips.c.state == "withdrawn")
-            await connection.execute(update(clips).where(*gone).values(withdrawn_reason="erased"))
+            await connection.execute(update(clips).where(*gone).values(withdrawn_reason=ERASED))
+            await strip(connection, [request.clip_id])
 
     async def _erase_plans(self, connection: AsyncConnection, request: Request) -> None:
         """Also what was evicted, and what is being made of these words now: its clip comes without them."""
@@ -127,7 +121,7 @@ class Erasure:
         same = select(requests.c.id).where(requests.c.tenant == request.tenant, requests.c.film_key == request.film_key)
         held = select(requests.c.clip_id).where(requests.c.clip_id.is_not(None), requests.c.deleted_at.is_(None))
         made = select(audits.c.clip_id).where(audits.c.request_id.in_(same), audits.c.clip_id.is_not(None), audits.c.clip_id.not_in(held))
-        await self._shelf.withdraw_in(connection, (await connection.scalars(made)).all(), "erased")
+        await self._shelf.withdraw_in(connection, (await connection.scalars(made)).all(), ERASED)
         await connection.execute(delete(audits).where(audits.c.request_id.in_(same), audits.c.state != "asked"))
 
     async def _holders(self, connection: AsyncConnection, request: Request) -> _Holders:
@@ -147,7 +141,10 @@ class Scrubbing:
         self._due = True
 
     async def run_once(self) -> None:
-        """Stays due where a reader was in the way."""
+        """Stays due until it was done: where a reader was in the way, the database is away, or whoever began it left."""
         if self._due:
-            self._due = False
-            self._due = not await self._database.truncate_log()
+            self._due, emptied = False, False
+            try:
+                emptied = await self._database.truncate_log()
+            finally:
+                self._due = self._due or not emptied

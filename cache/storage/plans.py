@@ -13,8 +13,7 @@ from cache.ids import is_id, new_id
 from cache.plan import Counts, NewPrompt, Plan, PlanCover, PlanPrompt, PromptState, Source, State
 from cache.recipe import Recipe
 from cache.storage.database import Database
-from cache.storage.erasure import forget_recipe
-from cache.storage.rows import keep_recipe
+from cache.storage.rows import forget_recipe, keep_recipe
 from cache.storage.tables import jobs, now, recipes, requests
 from cache.storage.tables_for_operators import plan_covers, plan_prompts, plans
 

@@ -71,12 +71,28 @@ def signing_keys(configured: Sequence[str], folder: Path) -> list[str]:
     if configured:
         return list(configured)
     file = folder / FILE
+    if not file.exists():
+        _make(file)
+    found = file.read_text().strip()
+    if not found:
+        raise ValueError(f"{FILE} is empty: put the key back, or remove the file and run `reprise doctor --resign`")
+    return [found]
+
+
+def _make(file: Path) -> None:
+    """Whole or not at all: a key file that a crash left empty would be a key that everybody knows."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    coming = file.with_name(f"{file.name}.{secrets.token_hex(4)}")
     try:
-        return [file.read_text().strip()]
-    except FileNotFoundError:
-        folder.mkdir(parents=True, exist_ok=True)
-        made = secrets.token_hex(32)
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as opened:
-            opened.write(made + "\n")
-        return [made]
+        with os.fdopen(os.open(coming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as opened:
+            opened.write(secrets.token_hex(32) + "\n")
+            opened.flush()
+            os.fsync(opened.fileno())
+        try:
+            os.link(coming, file)
+        except FileExistsError:
+            pass  # another process was first: its key holds
+        except OSError:  # no links on this file system
+            coming.replace(file)
+    finally:
+        coming.unlink(missing_ok=True)

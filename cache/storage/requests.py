@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from sqlalchemy import Row, bindparam, insert, literal_column, select, update
+from sqlalchemy import Row, and_, bindparam, insert, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.errors import NotFound
@@ -17,6 +17,11 @@ from cache.storage.hits import Hits, judged
 from cache.storage.rows import insert_ignoring, keep_recipe, request_row
 from cache.storage.tables import JUDGED, clips, idempotency, now, recipes, requests
 from cache.verdict import Refusal
+
+# Neither answered nor given up. In these very words: they are the condition of the index of those who wait.
+WAITING = and_(
+    requests.c.clip_id.is_(None), requests.c.error_code.is_(None), requests.c.cancelled_at.is_(None), requests.c.deleted_at.is_(None)
+)  # fmt: skip
 
 _INSERT = insert(requests)
 _JUDGED_BEFORE = select(requests.c.id).where(requests.c.film_key == bindparam("key"), literal_column(f"({JUDGED})")).limit(1)
@@ -67,11 +72,16 @@ class Requests:
         return [request_of(row) for row in rows[:limit]], len(rows) > limit
 
     async def orphans(self, limit: int) -> list[Request]:
-        """Requests that wait for no job: the one that they had joined by nearness failed or was cancelled."""
-        waiting = (requests.c.clip_id.is_(None), requests.c.error_code.is_(None), requests.c.deleted_at.is_(None))
-        query = _ALL.where(*waiting, requests.c.job_id.is_(None)).order_by(requests.c.id).limit(limit)
+        """Requests that wait for no job, oldest first: the one that they had joined by nearness failed or was cancelled."""
+        query = _ALL.where(WAITING, requests.c.job_id.is_(None)).order_by(requests.c.id).limit(limit)
         async with self._database.read() as connection:
             return [request_of(row) for row in await connection.execute(query)]
+
+    async def give_up(self, request_id: str, code: str, message: str) -> None:
+        """An orphan that nobody can make a job of; one that waits no longer, or has a job by now, stays as it is."""
+        orphaned = and_(requests.c.id == request_id, requests.c.job_id.is_(None), WAITING)
+        async with self._database.write() as connection:
+            await connection.execute(update(requests).where(orphaned).values(error_code=code, error_message=message))
 
     async def mark_downloaded(self, request_id: str) -> None:
         async with self._database.write() as connection:

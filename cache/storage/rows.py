@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.clip import Clip, ObjectKind, StoredObject
 from cache.recipe import Recipe
 from cache.request import Request
-from cache.storage.tables import clip_objects, clips, counters, recipes
+from cache.storage.tables import clip_objects, clips, counters, jobs, recipes, requests
+from cache.storage.tables_for_operators import ghosts, plan_prompts, tallies
 
 
 async def next_sequence(connection: AsyncConnection) -> int:
@@ -42,6 +43,12 @@ def insert_ignoring(connection: AsyncConnection, table: Any) -> Any:
 async def keep_recipe(connection: AsyncConnection, recipe: Recipe) -> None:
     """The recipe's row exists after this; rows that name its key may follow in the same transaction."""
     await connection.execute(insert_ignoring(connection, recipes), {"key": recipe.key, "fields": recipe.as_fields()})
+
+
+async def forget_recipe(connection: AsyncConnection, recipe: Recipe) -> None:
+    """Its row, and with it a negative prompt, where no other row names it any more."""
+    named = (exists().where(table.c.recipe_key == recipe.key) for table in (jobs, clips, requests, ghosts, plan_prompts, tallies))
+    await connection.execute(delete(recipes).where(recipes.c.key == recipe.key, *(~one for one in named)))
 
 
 async def read_clips(connection: AsyncConnection, condition: Any, limit: int | None = None) -> list[Clip]:

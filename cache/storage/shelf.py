@@ -25,12 +25,14 @@ from cache.storage.bytes.objects import Objects
 from cache.storage.changes import touch_pooled
 from cache.storage.database import Database
 from cache.storage.provenance import Provenance
-from cache.storage.rows import keep_recipe, next_sequence, read_clips
+from cache.storage.rows import forget_recipe, keep_recipe, next_sequence, read_clips
 from cache.storage.tables import clip_objects, clip_vectors, clips, now
 
 log = structlog.get_logger(__name__)
 
 _MOST = 500  # rows of one transaction of a sweep
+ERASED = "erased"  # why a clip was withdrawn whose words must go
+_BARE = "erased: collected"  # of such a clip only the row is left
 
 
 @dataclass(frozen=True)
@@ -176,6 +178,8 @@ class Shelf:
         """`withdraw` inside the caller's transaction."""
         serving = clips.c.state != "withdrawn"
         turned = await _turn(connection, ids, serving, state="withdrawn", withdrawn_at=now(), withdrawn_reason=reason[:80])
+        if reason == ERASED:
+            await strip(connection, turned)
         self.withdrawn[reason.partition(":")[0]] += len(turned)
         return turned
 
@@ -187,13 +191,14 @@ class Shelf:
         return await self.withdraw(ids, "expired")
 
     async def collect(self, grace: float) -> list[str]:
-        """Erases clips withdrawn longer than `grace` seconds ago (private and erased ones at once); returns their ids.
+        """Erases clips withdrawn longer than `grace` seconds ago; returns the ids of those whose objects are gone. Those of
+        private and erased ones go at once. The bare row of an erased one stays for the grace time, or no index would hear of it.
 
         Objects go before the row: a crash between the two leaves a row that is out of service anyway, still names what
         is left to delete, and is collected again.
         """
-        at_once = or_(clips.c.private, clips.c.withdrawn_reason == "erased")
-        due = and_(clips.c.state == "withdrawn", or_(clips.c.withdrawn_at <= now() - literal(grace), at_once))
+        over = or_(clips.c.private, clips.c.withdrawn_at <= now() - literal(grace))
+        due = and_(clips.c.state == "withdrawn", or_(over, clips.c.withdrawn_reason == ERASED))
         first = select(clips.c.id).where(due).order_by(clips.c.withdrawn_at).limit(_MOST)
         async with self._database.read() as connection:
             waiting = list((await connection.scalars(first)).all())
@@ -204,7 +209,7 @@ class Shelf:
             # From here on no undo: invalidation.py brings back only what is called invalidated.
             by_hand = and_(clips.c.id.in_(waiting), clips.c.state == "withdrawn", clips.c.withdrawn_reason.startswith("invalidated "))
             await connection.execute(update(clips).where(by_hand).values(withdrawn_reason="collected"))
-            query = select(clips.c.id, clip_objects.c.name).outerjoin(clip_objects, clip_objects.c.clip_id == clips.c.id)
+            query = select(clips.c.id, clips.c.withdrawn_reason, clip_objects.c.name).select_from(clips.outerjoin(clip_objects))
             found = (await connection.execute(query.where(clips.c.id.in_(waiting), clips.c.state == "withdrawn"))).all()
         for row in found:
             if row.name is not None:
@@ -213,8 +218,9 @@ class Shelf:
         if ids:
             async with self._database.write() as connection:
                 # The cascade takes the rows of objects and vectors along.
-                await connection.execute(delete(clips).where(clips.c.id.in_(ids), clips.c.state == "withdrawn"))
-        return ids
+                await connection.execute(delete(clips).where(clips.c.id.in_(ids), clips.c.state == "withdrawn", over))
+                await connection.execute(update(clips).where(clips.c.id.in_(ids)).values(withdrawn_reason=_BARE))
+        return sorted({row.id for row in found if row.withdrawn_reason != _BARE})
 
     async def read(self, clip: Clip, kind: ObjectKind) -> bytes:
         """All bytes, digest checked. A corrupt or missing object takes the clip out of service, and the fact travels on."""
@@ -248,6 +254,18 @@ def answering() -> ColumnElement[bool]:
     """What a lookup may find; the SQL of `Clip.answers`."""
     alive = or_(clips.c.expires_at.is_(None), clips.c.expires_at > now())
     return and_(clips.c.state == "live", clips.c.private.is_(False), alive)
+
+
+async def strip(connection: AsyncConnection, ids: Sequence[str]) -> None:
+    """Takes the words of clips that are out of service from their rows, and what was derived from them."""
+    await connection.execute(delete(clip_vectors).where(clip_vectors.c.clip_id.in_(ids)))
+    for clip in await read_clips(connection, clips.c.id.in_(ids)):
+        plain = clip.recipe.without_words
+        await keep_recipe(connection, plain)
+        bare: dict[str, object] = {"prompt": None, "notes": [], "tags": [], "recipe_key": plain.key}
+        await connection.execute(update(clips).where(clips.c.id == clip.id).values(**bare))
+        if clip.recipe.negative_prompt:
+            await forget_recipe(connection, clip.recipe)
 
 
 async def _turn(connection: AsyncConnection, ids: Iterable[str], expected: ColumnElement[bool], **values: Any) -> list[str]:

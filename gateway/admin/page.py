@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request
 
 from cache.errors import Invalid, TooLarge
-from gateway.admin import figures
+from gateway.admin import figures, marks
 from gateway.entry.access import Caller
 from gateway.http.reply import Header, Reply
 from gateway.http.static import HTML, Static, files_of, security
@@ -110,5 +110,5 @@ def _templates() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters |= figures.FILTERS
+    made.filters |= figures.FILTERS | marks.FILTERS
     return made

@@ -44,8 +44,11 @@ def create(tenant: str, role: Role, rate: str | None, concurrency: int | None, s
 
 @keys.command(name="list")
 def list_keys() -> None:
-    """Every key: id, tenant, what it may do, when it was used last. Never the key itself."""
-    for key in _with_accounts(lambda accounts: accounts.list()):
+    """Every key. Its id, tenant, what it may do, when it was used last; never the key itself."""
+    found = _with_accounts(lambda accounts: accounts.list())
+    if not found:
+        click.echo("There are no keys: the instance is open, for this machine only.", err=True)
+    for key in found:
         allowed = f"rate {key.rate or 'any'}, at once {key.concurrency or 'any'}"
         state = f"revoked {_day(key.revoked_at)}" if key.revoked_at is not None else f"last used {_day(key.last_used_at)}"
         click.echo(
@@ -56,7 +59,7 @@ def list_keys() -> None:
 @keys.command()
 @click.argument("key_id", metavar="ID")
 def revoke(key_id: str) -> None:
-    """Take a key back, for good; every gateway refuses it within five seconds."""
+    """Take a key back, for good. Every gateway refuses it within five seconds."""
     _with_accounts(lambda accounts: accounts.revoke(key_id))
     click.echo(f"{key_id} is revoked")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from cache.settings import Settings
+from cache.errors import Invalid
+from cache.settings import Settings, check_database_url, check_store_url
 from cache.storage.bytes.objects import open_store
 from cache.storage.database import Database
 from cache.storage.move import Moved, move
@@ -13,10 +14,14 @@ from migrations.upgrade import migrate
 
 
 async def run(settings: Settings, database_url: str, store_url: str) -> Moved:
-    """Unavailable where an embedded server still runs on the source."""
+    """Unavailable where an embedded server still runs on the source; Invalid for a URL that names no such place."""
     with only_instance(settings):
-        source, target = Database(settings.database), Database(database_url)
-        old, new = open_store(settings.store), open_store(store_url)
+        try:
+            check_database_url(database_url)
+            new = open_store(check_store_url(store_url))
+        except ValueError as error:
+            raise Invalid(None, f"--to: {error}") from None
+        source, target, old = Database(settings.database), Database(database_url), open_store(settings.store)
         try:
             await migrate(source)
             await migrate(target)

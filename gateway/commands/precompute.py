@@ -136,10 +136,9 @@ async def plan(settings: Settings, budget: int, gpu_seconds: float | None, tenan
         return
     width = None if sys.stdout.isatty() else 160
     Console(width=width, highlight=False).print(_table(prompts))
-    days = found["horizon_seconds"] / 86_400
     click.echo(
-        f"{found['id']}: {len(prompts)} prompts, {found['gpu_seconds_left']:.0f} GPU-seconds, "
-        f"{found['expected_hits']:.1f} hits expected in {days:g} days"
+        f"{found['id']}: prompts {len(prompts)}, GPU-seconds {found['gpu_seconds_left']:.0f}, "
+        f"hits expected within {found['horizon_seconds'] / 3600:g} h {found['expected_hits']:.1f}"
     )
     click.echo("It is running." if start else "Start it on the admin page (/admin/plans).")
 

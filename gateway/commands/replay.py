@@ -50,10 +50,10 @@ def outcomes(asks: list[Past], max_wrong: float, capacity: int | None) -> Iterab
 
 
 def table(count: int, found: list[tuple[str, Outcome]]) -> Table:
-    made = Table(title=f"{count:,} requests", title_justify="left", box=SIMPLE_HEAD)
+    made = Table(title=f"{count:,} requests", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     made.add_column("cache", no_wrap=True)
     for name in ("hit rate", "exact", "near", "wrong*", "renders", "evicted"):
-        made.add_column(name, justify="right")
+        made.add_column(name, justify="right", no_wrap=True)
     made.caption, made.caption_justify = "* expected, by what the judge says of each near hit", "left"
     for name, one in found:
         rate = "" if one.hit_rate is None else f"{one.hit_rate:.1%}"

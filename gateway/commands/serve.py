@@ -63,7 +63,7 @@ def only_instance(settings: Settings) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise Unavailable(f"another Reprise serves {settings.data_dir}; give this one its own REPRISE_DATA_DIR") from None
+            raise Unavailable(f"another Reprise serves {settings.data_dir}: stop it, or give this one its own REPRISE_DATA_DIR") from None
         yield
 
 

@@ -183,6 +183,7 @@ def _form_of(body: Json, title: str) -> Json:
         form["properties"]["seconds"] = {"description": seconds["description"], **seconds["anyOf"][0]}
     if "tags" in form["properties"]:
         form["properties"]["tags[]"] = form["properties"]["tags"]
+        form["not"] = {"required": ["tags", "tags[]"]}
     return form
 
 

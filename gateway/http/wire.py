@@ -131,8 +131,10 @@ def _from_form(shapes: Mapping[str, Shape], form: Form) -> Fields:
     values: Fields = {}
     for name, texts in form.items():
         if name in {"tags", "tags[]"}:
-            # The official client writes a list as `tags[]`, other clients repeat `tags`.
-            values["tags"] = [*form.get("tags", ()), *form.get("tags[]", ())]
+            # The official client writes a list as `tags[]`, other clients repeat `tags`; nobody does both.
+            if "tags" in values:
+                raise Invalid("tags[]", "the tags are given twice, as 'tags' and as 'tags[]'", "duplicate_parameter")
+            values["tags"] = list(texts)
             continue
         shape = shapes.get(name)
         value = None if shape is None else shape.read(texts[0])

@@ -21,6 +21,7 @@ from gateway.submission import Submission, Wish
 from gateway.upkeep.auditing import Auditing
 from generator.job import Priority
 from generator.queueing.leases import Leases
+from generator.queueing.withdrawal import CANCELLED
 
 log = structlog.get_logger(__name__)
 
@@ -92,16 +93,19 @@ class Upkeep:
 
     async def _adopt(self) -> None:
         for orphan in await self._requests.orphans(_MOST):
+            if orphan.prompt is None:  # another request of these words erased them; without words nothing can be made
+                await self._requests.give_up(orphan.id, CANCELLED, "its words were erased")
+                continue
             try:
-                if await self._submission.adopt(await self._wish(orphan), orphan):
+                if await self._submission.adopt(await self._wish(orphan, orphan.prompt), orphan):
                     log.info("request goes on alone: the job that it had joined ended without a clip", request=orphan.id)
             except Unavailable:
                 raise
             except RepriseError as error:
                 log.warning("request cannot go on yet", request=orphan.id, reason=error.message)
 
-    async def _wish(self, orphan: Request) -> Wish:
-        film = Film(orphan.scope, Prompt(orphan.prompt or ""), orphan.recipe)
+    async def _wish(self, orphan: Request, prompt: str) -> Wish:
+        film = Film(orphan.scope, Prompt(prompt), orphan.recipe)
         embedding, _ = await self._lookup.embed(film)
         # Without a say of the near tier: it was near to a film that could not be made, and is tried by itself now.
         search = Search(Miss(), embedding, 0)

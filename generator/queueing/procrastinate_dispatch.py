@@ -15,7 +15,7 @@ from typing import Any
 
 import procrastinate
 import structlog
-from procrastinate.exceptions import ConnectorException
+from procrastinate.exceptions import AppNotOpen, ConnectorException
 from procrastinate.jobs import Status
 from sqlalchemy import URL, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -121,7 +121,8 @@ class ProcrastinateDispatch(Flags):
     async def _tidy(self) -> None:
         while True:
             await asyncio.sleep(_TIDY)
-            with contextlib.suppress(ConnectorException):
+            # AppNotOpen: between two tries to reach a database that is away.
+            with contextlib.suppress(ConnectorException, AppNotOpen):
                 for ticket in await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=_DEAD):
                     await self._app.job_manager.finish_job(ticket, status=Status.FAILED, delete_job=True)
 

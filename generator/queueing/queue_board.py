@@ -10,11 +10,11 @@ from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.storage.database import Database
+from cache.storage.requests import WAITING
 from cache.storage.tables import clips, jobs, now, requests
 from generator.job import Job, State
 from generator.queueing.queue_rows import ALL_JOBS, job_of
 from generator.queueing.queue_times import read_waiting
-from generator.queueing.withdrawal import WAITING
 
 Ended = Literal["all", "done", "failed", "cancelled"]
 ENDED: tuple[Ended, ...] = ("all", "done", "failed", "cancelled")

@@ -9,12 +9,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.prompt import Prompt
 from cache.recipe import Recipe
+from cache.storage.requests import WAITING
 from cache.storage.rows import keep_recipe, next_sequence
 from cache.storage.tables import jobs, requests
 from cache.variant import Film, Variant
 from generator.job import Lease, Move, Priority
 from generator.queueing.queue_rows import OPEN_STATES, NewJob, held, made_meanwhile, moved
-from generator.queueing.withdrawal import WAITING, answer_all, free_near
+from generator.queueing.withdrawal import answer_all, free_near
 
 SMALLER = "smaller"
 

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, case, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cache.storage.requests import WAITING
 from cache.storage.rows import next_sequence
 from cache.storage.tables import jobs, now, requests
 from cache.storage.tables_for_operators import audits, plan_prompts
 from generator.job import OPEN, Move
 from generator.queueing.queue_rows import moved
 
-WAITING = and_(
-    requests.c.clip_id.is_(None), requests.c.error_code.is_(None), requests.c.cancelled_at.is_(None), requests.c.deleted_at.is_(None)
-)  # fmt: skip
 CANCELLED = "cancelled"
 
 
@@ -92,12 +90,6 @@ async def fail_all(connection: AsyncConnection, job_id: str, code: str, message:
 
 def _orphaned(request_id: str) -> ColumnElement[bool]:
     return and_(requests.c.id == request_id, requests.c.job_id.is_(None), WAITING)
-
-
-async def orphans(connection: AsyncConnection, limit: int) -> list[str]:
-    """Open requests that wait for no job, oldest first."""
-    query = select(requests.c.id).where(requests.c.job_id.is_(None), WAITING).order_by(requests.c.id).limit(limit)
-    return list((await connection.scalars(query)).all())
 
 
 async def adopt(connection: AsyncConnection, request_id: str, job_id: str, *, joined: bool) -> bool:

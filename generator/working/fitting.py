@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import structlog
 
-from cache.errors import LeaseLost, OutOfMemory, RenderStopped, Unavailable
+from cache.errors import OutOfMemory, RenderStopped, Unavailable
 from cache.recipe import Recipe
 from generator.queueing.leases import Leases
 from generator.renderer import Order, Progress, Rendered, Renderer
@@ -154,8 +154,8 @@ class Fitting:
             note = f"made as {_named(recipe)}: {_named(job.recipe)} did not fit into memory"
             try:
                 lease = await self._leases.step_down(attempt.lease, recipe, note)
-            except (LeaseLost, Unavailable) as fault:
-                return fault
+            except Exception as fault:
+                return fault  # whatever it is, it ends the job and not the worker
             if lease is None:
                 break  # a person waits for it by now: only what was asked for will do
             log.info("stepped down", size=recipe.size, frames=recipe.frames, reason=error.message)

@@ -319,7 +319,10 @@ async def test_erased_words_do_not_come_back_by_undo(stage: Stage, invalidation:
     await Erasure(stage.database, stage.shelf).erase(await stage.asked.by_id("local", video))
     with pytest.raises((Conflict, NotFound)):
         await invalidation.undo(clip.id)
-    assert await stage.clip(clip.id) is None, "erased clips wait for no grace time"
+    gone = await stage.clip(clip.id)
+    assert gone is not None, "so that every index hears of it"
+    assert (gone.state, gone.prompt) == ("withdrawn", None)
+    assert [name async for name in stage.objects.names("")] == [], "erased films wait for no grace time"
 
 
 class Loaded:

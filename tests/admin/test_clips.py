@@ -189,7 +189,7 @@ def test_a_search_by_meaning_is_the_judge_itself_and_records_nothing(live: Live,
     assert asked["similarity"] == pytest.approx(served["similarity"], abs=1e-3)
     assert asked["confidence"] == pytest.approx(served["confidence"], abs=1e-3)
     page = html(live, f"/admin/meaning?prompt=a+blue+ball+on+grass&recipe={recipe}")
-    assert "colour of *ball*: blue / red" in page
+    assert "colour of <em>ball</em>: blue / red" in page
     assert httpx.get(f"{live.url}/admin/api/meaning").json()["error"]["param"] == "prompt"
 
 

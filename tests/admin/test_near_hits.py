@@ -194,7 +194,7 @@ def test_near_hits_and_refusals_are_listed(live: Live, pair: dict[str, Any]) -> 
         page = html(live, path)
         assert "<script>alert" not in page
         assert "<img src=x" not in page
-    assert "colour of *ball*: blue / red" in html(live, "/admin/near-hits?kind=refused")
+    assert "colour of <em>ball</em>: blue / red" in html(live, "/admin/near-hits?kind=refused")
     assert "REPRISE_AUDIT_SHARE" in html(live, "/admin/near-hits?kind=audit")
     told = httpx.get(f"{live.url}/v1/videos/{pair['id']}").json()["reprise"]["refused"]
     assert all(set(one) == {"similarity", "reason"} for one in told), "a client is told no ids"

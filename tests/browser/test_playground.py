@@ -327,9 +327,14 @@ def test_a_key_is_asked_for_and_then_goes_with_everything(visit: Visit) -> None:
     visitor.page.reload()
     visitor.see("#key")
     assert visitor.focused() == "key-text"
+    assert visitor.page.locator("#alert").is_hidden(), "to be asked for a key is no trouble"
+    visitor.page.fill("#key-text", "simsim")
+    visitor.page.keyboard.press("Enter")
+    visitor.until("document.querySelector('#alert').textContent === 'This key is not in force.'")
     visitor.page.fill("#key-text", "sesame")
     visitor.page.keyboard.press("Enter")
     visitor.page.locator("#key").wait_for(state="hidden")
+    assert '-H "Authorization: Bearer $KEY"' in visitor.text("#curl")
     keyless.clear()
     visitor.ask("a brown brick hops")
     visitor.done("miss")

@@ -95,6 +95,8 @@ def test_a_made_key_is_kept_as_its_hash_only_and_a_revoked_one_is_refused_soon(k
 def test_a_running_open_server_closes_with_the_first_key(start: StartServer) -> None:
     live = start()
     assert httpx.get(f"{live.url}/v1/videos").status_code == 200
+    listed = command(live.folder, "keys", "list")
+    assert (listed.stdout, "There are no keys" in listed.stderr) == ("", True)
     key = new_key(live, "--tenant", "acme")
     until = time.monotonic() + 8
     while httpx.get(f"{live.url}/v1/videos").status_code == 200:

@@ -84,7 +84,7 @@ def test_a_cache_moves_while_the_old_encoder_serves(start: StartServer, tiny_enc
     clip = old.made("a red ball rolls over the grass", steps=STEPS)["reprise"]["clip"]
     old.made("一只猫在窗台上", steps=STEPS)
     told = run_reembed(old, "--embedder", str(tiny_encoder))
-    assert told.startswith("1 clips have a vector by tiny-abababababab-16-n1 now; 1 it cannot read")
+    assert told.startswith("new vectors by tiny-abababababab-16-n1: 1; clips whose prompt it cannot read (exact hits only): 1")
     assert "no near hits" in told, "the shipped table is another encoder's"
     near = old.post("a red ball is rolling over the grass", steps=STEPS)["reprise"]
     assert (near["verdict"], near["clip"]) == ("near", clip), "the old one goes on"
@@ -97,7 +97,7 @@ def test_a_cache_moves_while_the_old_encoder_serves(start: StartServer, tiny_enc
     assert near["similarity"] < 1.0
     assert new.post("a red ball rolls over the grass", steps=STEPS)["reprise"]["verdict"] == "exact"
     told = run_reembed(new, "--embedder", str(tiny_encoder), "--verifier", str(its_verifier))
-    assert told.startswith("1 clips have a vector"), "what the old one made in between, and nothing twice"
+    assert told.startswith("new vectors by tiny-abababababab-16-n1: 1;"), "what the old one made in between, and nothing twice"
     assert "no near hits" not in told
     found = new.post("the blue cube is spinning on the table", steps=STEPS, headers={"Prefer": "wait=30"})["reprise"]
     assert (found["verdict"], found["clip"]) == ("near", between), "a running gateway hears of the new vector"

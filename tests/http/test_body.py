@@ -129,8 +129,16 @@ def test_a_digest_of_the_body_knows_every_field() -> None:
 
 
 def test_a_form_may_repeat_tags() -> None:
-    parts: Parts = [("prompt", (None, b"a kite")), ("tags", (None, b"a")), ("tags", (None, b"b")), ("tags[]", (None, b"c"))]
-    assert asked(read(*form_of(parts))).tags == ("a", "b", "c")
+    for name in ("tags", "tags[]"):
+        parts: Parts = [("prompt", (None, b"a kite")), (name, (None, b"a")), (name, (None, b"b"))]
+        assert asked(read(*form_of(parts))).tags == ("a", "b")
+
+
+def test_a_form_names_its_tags_in_one_way() -> None:
+    parts: Parts = [("prompt", (None, b"a kite")), ("tags", (None, b"a")), ("tags[]", (None, b"b"))]
+    with pytest.raises(Invalid) as told:
+        asked(read(*form_of(parts)))
+    assert (told.value.field, told.value.code) == ("tags[]", "duplicate_parameter")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Fit the table: sentences of permitted sources that were held back from training, and generated ones from them.
 
 python -m cache.matching.training.fit MATERIAL SCORED.json.gz score
-python -m cache.matching.training.fit MATERIAL SCORED.json.gz fit TABLE.json
+python -m cache.matching.training.fit DATA prior FLOOR
+python -m cache.matching.training.fit MATERIAL SCORED.json.gz fit TABLE.json PRIOR FLOOR
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from cache.matching.encoding.embedder import Embedder
 from cache.matching.encoding.verifier import Verifier
 from cache.matching.rules.slots import difference, read
 from cache.matching.training.build import Material, stream
-from cache.matching.training.sources import Row
+from cache.matching.training.sources import Row, permitted
 
 MODELS = Path(".reprise/models")
 PER_KIND = 300
@@ -136,8 +137,26 @@ def fit(scored: Path, table: Path, prior: float, floor: float) -> None:
     print(json.dumps(facts, indent=1))
 
 
+def prior(data: Path, floor: float) -> float:
+    """Held-back captions asked for one after the other: of the nearest before each, over `floor`, the share of the same picture."""
+    captions = [(text, picture) for picture, (texts, held) in enumerate(permitted(data)[2]) if held for text in texts]
+    random.Random(5).shuffle(captions)
+    embedder = Embedder.load(cache_dir=MODELS)
+    vectors, pictures = embedder.embed_now([text for text, _ in captions]), np.array([picture for _, picture in captions])
+    embedder.close()
+    right = []
+    for at in range(1, len(captions)):
+        alike = vectors[:at] @ vectors[at]
+        nearest = int(alike.argmax())
+        if alike[nearest] >= floor:
+            right.append(pictures[nearest] == pictures[at])
+    return float(np.mean(right))
+
+
 if __name__ == "__main__":
-    if sys.argv[3] == "score":
+    if sys.argv[2] == "prior":
+        print(f"{prior(Path(sys.argv[1]), float(sys.argv[3])):.4f}")
+    elif sys.argv[3] == "score":
         score(Path(sys.argv[1]), Path(sys.argv[2]))
     else:
         fit(Path(sys.argv[2]), Path(sys.argv[4]), float(sys.argv[5]), float(sys.argv[6]))

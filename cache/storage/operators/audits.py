@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.storage.database import Database
 from cache.storage.rows import insert_ignoring, next_sequence
-from cache.storage.shelf import Shelf
+from cache.storage.shelf import ERASED, Shelf
 from cache.storage.tables import clips, jobs, now, requests
 from cache.storage.tables_for_operators import audits
 
@@ -101,7 +101,7 @@ class Audits:
     async def _erase(self, connection: AsyncConnection, clip_id: str) -> None:
         held = exists().where(requests.c.clip_id == clip_id, requests.c.deleted_at.is_(None))
         if not (await connection.execute(select(held))).scalar_one():
-            await self._shelf.withdraw_in(connection, [clip_id], "erased")
+            await self._shelf.withdraw_in(connection, [clip_id], ERASED)
 
     async def prune(self) -> int:
         """Rows of requests that are gone, but for those that are being rendered."""

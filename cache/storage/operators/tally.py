@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, delete, func, literal, literal_column, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, delete, func, literal, literal_column, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cache.recipe import Recipe
 from cache.storage.database import Database
 from cache.storage.operators.buckets import sql_bucket
-from cache.storage.tables import JUDGED, idempotency, now, requests
+from cache.storage.rows import forget_recipe, keep_recipe, next_sequence
+from cache.storage.tables import JUDGED, idempotency, now, recipes, requests
 from cache.storage.tables_for_operators import tallies
 
 HOUR = 3600
@@ -84,18 +86,25 @@ class Tally:
         gone = 0
         for _ in range(most):
             async with self._database.write() as connection:
-                moved = await self._move(connection)
+                moved, worded = await self._move(connection)
+            if worded:
+                async with self._database.write() as connection:
+                    await next_sequence(connection)
+                    for recipe in worded:
+                        await forget_recipe(connection, recipe)
             gone += moved
             if moved < _BATCH:
                 break
         return gone
 
-    async def _move(self, connection: AsyncConnection) -> int:
+    async def _move(self, connection: AsyncConnection) -> tuple[int, list[Recipe]]:
+        """How many, and which negative prompts they named."""
         old = select(requests.c.id).where(requests.c.created_at < now() - literal(self._keep), SETTLED)
         old = old.order_by(requests.c.created_at).limit(_BATCH).with_for_update(skip_locked=True)
         ids = list((await connection.scalars(old)).all())
         if not ids:
-            return 0
+            return 0, []
+        worded = await _leave_words(connection, ids)
         hour = (slot_of(self._database, requests.c.created_at, HOUR) * HOUR).label("hour")
         key = (hour, requests.c.tenant, requests.c.verdict, requests.c.priority, requests.c.recipe_key, _BUCKET.label("bucket"))
         named = select(*key, *sums_of_requests()).where(requests.c.id.in_(ids))
@@ -107,4 +116,16 @@ class Tally:
         await connection.execute(adding.on_conflict_do_update(index_elements=names, set_=more))
         await connection.execute(delete(idempotency).where(idempotency.c.request_id.in_(ids)))
         await connection.execute(delete(requests).where(requests.c.id.in_(ids)))
-        return len(ids)
+        return len(ids), worded
+
+
+async def _leave_words(connection: AsyncConnection, ids: list[str]) -> list[Recipe]:
+    """What is counted for good names its Recipe without words; those with words that it named until now."""
+    named = select(recipes.c.fields).where(recipes.c.key.in_(select(requests.c.recipe_key).where(requests.c.id.in_(ids))))
+    found = [Recipe.from_fields(row.fields) for row in (await connection.execute(named)).all()]
+    worded = [recipe for recipe in found if recipe.negative_prompt]
+    for recipe in worded:
+        await keep_recipe(connection, recipe.without_words)
+        change = update(requests).where(requests.c.id.in_(ids), requests.c.recipe_key == recipe.key)
+        await connection.execute(change.values(recipe_key=recipe.without_words.key))
+    return worded

@@ -1,6 +1,6 @@
 // Joins the parts: the form asks, the screen shows, the card explains, the strip remembers.
 
-import { cancel, create, follow, isOpen, isVideoId, judge, keepKey, latest, models, retrieve, source } from "./api.js";
+import { cancel, create, follow, hasKey, isOpen, isVideoId, judge, keepKey, latest, models, retrieve, source } from "./api.js";
 import { byId, el, say } from "./dom.js";
 import { OUTCOMES, STEPS, examplesFor } from "./examples.js";
 import { Screen } from "./screen.js";
@@ -161,7 +161,7 @@ function asked(words) {
 function fit() {
   prompt.style.height = "auto";
   prompt.style.height = `${prompt.scrollHeight + 2}px`;
-  byId("curl").textContent = curlLine(location.origin, prompt.value.trim() || prompt.placeholder);
+  byId("curl").textContent = curlLine(location.origin, prompt.value.trim() || prompt.placeholder, hasKey());
 }
 
 function showExamples() {

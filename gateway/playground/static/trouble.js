@@ -1,6 +1,6 @@
 // What went wrong, said where it can be put right: at the field, or above the clip with a button to try again.
 
-import { Problem } from "./api.js";
+import { Problem, hasKey } from "./api.js";
 import { byId, el, say } from "./dom.js";
 import { duration } from "./words.js";
 
@@ -21,6 +21,8 @@ export function complain(fault, again = null) {
   if (fault.status === 401) {
     byId("key").hidden = false;
     byId("key-text").focus();
+    // To be asked for a key is no trouble; a key that does not open is.
+    return hasKey() ? above(new Problem(401, { message: "This key is not in force." }), null) : undefined;
   }
   if (fault.status >= 400 && fault.status < 500 && FIELDS.includes(fault.param)) atField(fault);
   else above(fault, again && fault.passes ? again : null);

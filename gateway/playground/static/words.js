@@ -125,9 +125,10 @@ export function sortedRefusals(list) {
 }
 
 /** A line for a shell. In single quotes a shell reads nothing but the closing quote. */
-export function curlLine(origin, prompt) {
+export function curlLine(origin, prompt, keyed) {
   const body = JSON.stringify({ prompt }).replaceAll("'", "'\\''");
-  return `curl -s ${origin}/v1/videos --json '${body}'`;
+  const key = keyed ? ' -H "Authorization: Bearer $KEY"' : "";
+  return `curl -s ${origin}/v1/videos${key} --json '${body}'`;
 }
 
 export function totals(videos) {
