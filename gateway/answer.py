@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cache.clip import Clip
 from cache.errors import DiskFull, IdempotencyReused, NotCached, Unavailable
 from cache.ids import new_id
 from cache.matching.exact import ExactMemory, exact_key
-from cache.matching.lookup import Lookup, Reading, Search, hidden
+from cache.matching.lookup import SHOWN, Lookup, Reading, Search, hidden
 from cache.matching.shared_tier import SharedTier
 from cache.prompt import Prompt
 from cache.request import Request, VerdictWord
@@ -110,6 +110,9 @@ class Answer(Claims):
             at = time.time()
             oldest = 0.0 if directives.max_age is None else at - directives.max_age
             search = await self._lookup.near(film, oldest, at, glance, reading)
+        if glance.exact and directives.max_age is not None and isinstance(search.verdict, Miss):
+            # The clip is there, and only its age speaks against it.
+            search = replace(search, verdict=Miss((Refusal("older than max-age"), *search.verdict.refused)[:SHOWN]))
         if isinstance(search.verdict, Miss) and ask.caller.shares:
             pooled = await self._shared.find(film, search.embedding, directives.max_age)
             if pooled is not None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cache.clip import StoredObject
-from cache.errors import ObjectCorrupt, StoreAway
+from cache.errors import Invalid, ObjectCorrupt, StoreAway
 from cache.ids import new_id
 from cache.storage.bytes.folder import FolderObjects
 from cache.storage.bytes.objects import CHUNK, Objects, Sound, open_store
@@ -298,8 +298,9 @@ def test_what_was_found_sound_is_bounded() -> None:
 )
 def test_store_urls_that_name_no_store(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
-    with pytest.raises(ValueError, match="store"):
+    with pytest.raises(Invalid, match="store") as told:
         open_store(url)
+    assert told.value.field == "store_url"
 
 
 def test_an_s3_store_needs_keys(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ async def run(settings: Settings, database_url: str, store_url: str) -> Moved:
         try:
             check_database_url(database_url)
             new = open_store(check_store_url(store_url))
-        except ValueError as error:
+        except (ValueError, Invalid) as error:
             raise Invalid(None, f"--to: {error}") from None
         source, target, old = Database(settings.database), Database(database_url), open_store(settings.store)
         try:

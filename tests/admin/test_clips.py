@@ -111,6 +111,13 @@ def test_pinning(live: Live, ball: dict[str, Any]) -> None:
     assert httpx.get(f"{live.url}/admin/clips/{clip_of(ball)}/pin").status_code in {404, 405}, "looking changes nothing"
 
 
+def test_all_there_is_goes_only_once_it_was_counted(live: Live) -> None:
+    live.made("a lone clip", steps=STEPS)
+    told = post(live, "/admin/api/clips/invalidate")
+    assert (told.status_code, told.json()["error"]["param"]) == (400, "counted_at")
+    assert live.post("a lone clip", steps=STEPS)["reprise"]["verdict"] == "exact"
+
+
 def test_out_by_tag_and_back(live: Live) -> None:
     videos = [live.made(f"a blue box number {number}", steps=STEPS, tags=["batch"]) for number in range(3)]
     counted = post(live, "/admin/api/clips/invalidate", tag="batch", dry_run="yes").json()

@@ -152,6 +152,7 @@ def test_max_age_refuses_older_clips(live: Live) -> None:
     assert live.post("a yellow square shrinking", steps=STEPS, headers={"Cache-Control": "max-age=600"})["reprise"]["verdict"] == "exact"
     fresh = live.made("a yellow square shrinking", steps=STEPS, headers={"Cache-Control": "max-age=0"})
     assert fresh["reprise"]["clip"] != first["reprise"]["clip"]
+    assert fresh["reprise"]["refused"][0]["reason"] == "older than max-age"
 
 
 def test_only_if_cached_never_renders(live: Live) -> None:

@@ -13,7 +13,7 @@ from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from cache.clip import ObjectKind, StoredObject
-from cache.errors import ObjectCorrupt
+from cache.errors import Invalid, ObjectCorrupt
 from cache.ids import is_id
 
 Name = tuple[str, int, float]  # an object's name, its length in bytes, and when it was written (Unix seconds)
@@ -57,7 +57,14 @@ class Objects(Protocol):
 
 
 def open_store(url: str) -> Objects:
-    """`file:///folder`, or `s3://bucket?endpoint=…` as written in s3.py. ValueError for anything else."""
+    """`file:///folder`, or `s3://bucket?endpoint=…` as written in s3.py. Invalid for anything else."""
+    try:
+        return _store_of(url)
+    except ValueError as error:
+        raise Invalid("store_url", str(error)) from None
+
+
+def _store_of(url: str) -> Objects:
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc in {"", "localhost"} and parts.path.startswith("/"):
         from cache.storage.bytes.folder import FolderObjects  # noqa: PLC0415  # the adapters import this file

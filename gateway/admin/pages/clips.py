@@ -106,7 +106,9 @@ class Clips:
         )
 
     async def invalidate(self, request: Asked) -> Reply:
-        """With `dry_run=yes` it only counts; without `counted_at` it takes what matches now."""
+        """With `dry_run=yes` it only counts; without `counted_at` it takes what matches now, but never all there is: an empty
+        filter may be one that a client forgot to fill in.
+        """
         fields = await form(request)
         wanted = asked({name: value for name, value in fields.items() if value and name not in LISTING}, reader_of(request))
         if wanted.filter.state == "withdrawn":
@@ -115,6 +117,8 @@ class Clips:
             counted = await self._invalidation.dry_run(wanted.filter)
             return twin(request, {"dry_run": True, "counted_at": counted.counted_at, **_totals(counted.totals)})
         counted_at = _seconds(fields.get("counted_at"))
+        if counted_at is None and not wanted.sent:
+            raise Invalid("counted_at", "to take every clip out of service, count them first (dry_run=yes) and send its counted_at")
         until = [edge for edge in (wanted.filter.until, counted_at) if edge is not None]
         done = await self._invalidation.matching(replace(wanted.filter, until=min(until) if until else None))
         log.info("clips invalidated", removal=done.removal, clips=done.count, filter=sorted(wanted.sent), by=caller_of(request).key_id)
