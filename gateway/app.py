@@ -111,10 +111,10 @@ def create_app(settings: Settings, *, works: bool = True) -> Litestar:
     models = Models([] if renderer is None else [renderer.served], settings.model_aliases)
     announcements = Announcements(database)
 
-    index, memory = Index(), ExactMemory()
+    index, caught_up, memory = Index(), asyncio.Event(), ExactMemory()
     encoders = Loading(lambda: loading.load(settings), settings.encoder_wait)
     lookup = Lookup(
-        database, shelf, Glances(database), index, encoders, memory=memory,
+        database, shelf, Glances(database), index, caught_up, encoders, memory=memory, wait=settings.encoder_wait,
         near=settings.near, candidates=settings.candidates, max_wrong=settings.max_wrong, both_ways=settings.both_ways,
     )  # fmt: skip
 
@@ -151,7 +151,7 @@ def create_app(settings: Settings, *, works: bool = True) -> Litestar:
         shared,
     )
     remote = S3Files(objects) if settings.store.startswith("s3:") else None
-    replica = Replica(database, index, encoders, memory, cached, signals, news, remote, settings.data_dir / "index")
+    replica = Replica(database, index, caught_up, encoders, memory, cached, signals, news, remote, settings.data_dir / "index")
     gate, accounts, sessions = open_gate(database, settings), Accounts(database), Sessions(database)
     workers, statistics, tally = Workers(database), Statistics(database), Tally(database, settings.requests_keep_days)
     found, near_hits = ClipSearch(database), NearHits(database, labels)

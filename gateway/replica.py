@@ -36,6 +36,7 @@ class Replica:
         self,
         database: Database,
         index: Index,
+        caught_up: asyncio.Event,
         encoders: Loading,
         memory: ExactMemory,
         cached: ByteCache,
@@ -44,7 +45,7 @@ class Replica:
         remote: Remote | None,
         folder: Path,
     ) -> None:
-        self._database, self._index, self._encoders = database, index, encoders
+        self._database, self._index, self._caught_up, self._encoders = database, index, caught_up, encoders
         self._memory, self._cached, self._signals, self._news = memory, cached, signals, news
         self._remote, self._folder = remote, folder
         self._projection: Projection | None = None
@@ -88,7 +89,8 @@ class Replica:
         generations = Generations(self._database, self._remote, self._folder, embedder.version, embedder.dimension)
         await generations.bring(self._index)
         rows = RowLog(self._database, embedder.version)
-        projection = Projection(self._index, _Overheard(rows, self._changed), embedder.version, embedder.dimension, every=LOOK)
+        overheard = _Overheard(rows, self._changed)
+        projection = Projection(self._index, overheard, embedder.version, embedder.dimension, every=LOOK, caught_up=self._caught_up)
         self._projection = projection
         self._signals.at_every_end(projection.tell)
         if self._news is not None:

@@ -187,7 +187,7 @@ def test_without_a_server_the_cache_is_opened_and_a_plan_waits_for_one(start: St
     live.stop()
     planned = command(live, "plan", "--budget", "5", "--start")
     assert planned.returncode == 0, planned.stderr
-    assert "1 prompts" in planned.stdout
+    assert "prompts 1," in planned.stdout
     assert "\x1b" not in planned.stdout
     made = command(live, "precompute", "-", "--recipe", "quality=draft", text="a blue square\n")
     assert (made.returncode, made.stdout) == (0, "1 made, 0 hit already, 0 failed\n"), made.stderr

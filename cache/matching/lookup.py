@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from cache.clip import Clip
+from cache.errors import StillLoading
 from cache.matching.encoding.embedder import Embedding
 from cache.matching.encoding.encoders import Encoders, Loading
 from cache.matching.exact import ExactMemory
@@ -44,17 +45,21 @@ class Lookup:
         shelf: Shelf,
         glances: Glances,
         index: Index,
+        caught_up: asyncio.Event,
         encoders: Loading,
         *,
+        wait: float,
         near: bool,
         candidates: int,
         max_wrong: float,
         both_ways: bool = False,
         memory: ExactMemory | None = None,
     ) -> None:
-        """`memory` holds candidates by their id, too; whoever hears of changes makes it forget."""
+        """`caught_up` is set once `index` holds what was there at the start, which is waited for `wait` seconds at most.
+        `memory` holds candidates by their id, too; whoever hears of changes makes it forget.
+        """
         self._database, self._shelf, self._glances = database, shelf, glances
-        self._index, self._encoders = index, encoders
+        self._index, self._caught_up, self._wait, self._encoders = index, caught_up, wait, encoders
         self._near, self._candidates, self._max_wrong = near, candidates, max_wrong
         self._both_ways = both_ways
         self._memory = ExactMemory(0) if memory is None else memory
@@ -96,12 +101,13 @@ class Lookup:
         """The best neighbour that the judge accepts, made at `oldest` (Unix seconds) or later. `glance` and `reading` are the
         film's own, where they were begun before.
         """
-        seen = self._index.sequence
         glance = glance or await self.glance(film)
         with span("embed"):
             embedding, unread = await self.embed(film) if reading is None else await reading
         if embedding is None or not self._near:
-            return Search(Miss((unread,) if unread else ()), embedding, seen)
+            return Search(Miss((unread,) if unread else ()), embedding, self._index.sequence)
+        await self._filled()
+        seen = self._index.sequence
         with span("search"):
             found = await self.neighbours(film, embedding, oldest, now)
         clips = {clip.id: clip for clip, _ in found}
@@ -120,6 +126,14 @@ class Lookup:
         similarity = {neighbour.clip_id: neighbour.similarity for neighbour in near}
         clips = await self._clips(film, list(similarity), oldest, now)
         return sorted(((clip, similarity[clip.id]) for clip in clips), key=lambda found: -found[1])
+
+    async def _filled(self) -> None:
+        """Raises StillLoading: in an index that is not read yet nothing is near, and everything would be rendered again."""
+        try:
+            async with asyncio.timeout(self._wait):
+                await self._caught_up.wait()
+        except TimeoutError:
+            raise StillLoading("the index is still being read", retry_after=self._wait) from None
 
     async def weigh(self, film: Film, candidate: Candidate) -> Served | Refused:
         """What `choose` thinks of this candidate, were it the first one that it looks at."""

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from cache.errors import RepriseError
 from cache.settings import Settings
-from gateway.ahead.plan_lists import ListRow
+from gateway.ahead.plan_lists import Fault, ListRow
 from gateway.commands.plan_desk import Desk, Shape, open_desk
 
 _CHUNK, _BYTES = 500, 500_000  # rows and characters of one plan
@@ -49,7 +49,7 @@ async def precompute(
         with Progress(*columns, console=Console(stderr=True), redirect_stdout=False, redirect_stderr=False) as progress:
             task = progress.add_task("prompts", total=len(rows), made=0, hit=0, failed=0)
             for chunk in _chunks(rows):
-                plan, faults = await desk.take(chunk, usual)
+                plan, faults = await _take(desk, chunk, usual)
                 outcome.faults += [f"{name}:{fault.line}: {fault.message}" for fault in faults]
                 progress.update(task, advance=len(faults))
                 if plan is not None:
@@ -57,11 +57,27 @@ async def precompute(
     return outcome
 
 
+async def _take(desk: Desk, chunk: list[ListRow], usual: Mapping[str, Any]) -> tuple[Shape | None, list[Fault]]:
+    """Cut off, the server may have it already: it is cancelled as soon as its id is known."""
+    taking = asyncio.ensure_future(desk.take(chunk, usual))
+    try:
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        with suppress(RepriseError, TimeoutError):
+            plan, _ = await asyncio.wait_for(taking, 10.0)
+            if plan is not None:
+                await asyncio.wait_for(desk.cancel(plan["id"]), 10.0)
+        raise
+
+
 async def _watch(desk: Desk, plan: Shape, progress: Progress, task: TaskID, outcome: Outcome) -> None:
     began = progress.tasks[0].completed
     held_up: str | None = None
+    this = asyncio.current_task()
     try:
         while True:
+            if this is not None and this.cancelling():
+                raise asyncio.CancelledError  # an answer came at the very moment, and the library kept it to itself
             counts = plan["counts"]
             settled = counts["made"] + counts["hit"] + counts["failed"]
             progress.update(

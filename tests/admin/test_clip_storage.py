@@ -344,7 +344,7 @@ class Gateway:
 
     async def follow(self, stage: Stage, folder: Path) -> None:
         news, loaded = open_news(stage.database), cast(Loading, Loaded())
-        replica = Replica(stage.database, self.index, loaded, self.memory, self.cached, Signals(), news, None, folder)
+        replica = Replica(stage.database, self.index, asyncio.Event(), loaded, self.memory, self.cached, Signals(), news, None, folder)
         await replica.run()
 
     @property

@@ -45,13 +45,23 @@ class Projection:
     `level_at` is when (monotonic) a look last began that brought it up to the rows.
     """
 
-    def __init__(self, index: Index, changes: ChangeLog, embedder: str, dimension: int, *, batch: int = 2_000, every: float = 2.0) -> None:
+    def __init__(
+        self,
+        index: Index,
+        changes: ChangeLog,
+        embedder: str,
+        dimension: int,
+        *,
+        batch: int = 2_000,
+        every: float = 2.0,
+        caught_up: asyncio.Event | None = None,
+    ) -> None:
         self._index, self._changes = index, changes
         self._embedder, self._dimension = embedder, dimension
         self._batch, self._every = batch, every  # clips; seconds
         self._turn = asyncio.Lock()
         self._told = asyncio.Event()
-        self.caught_up = asyncio.Event()
+        self.caught_up = caught_up or asyncio.Event()
         self.level_at: float | None = None
 
     async def catch_up(self) -> int:
