@@ -24,7 +24,7 @@ import av
 import numpy as np
 import torch
 from diffusers import WanPipeline
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from cache.catalog import DEMO
 from generator.demo.captions import describe
@@ -97,6 +97,20 @@ def strip(frames: Frames) -> Frames:
     return np.concatenate([frames[i] for i in (0, 4, 8, 12, 16)], axis=1)
 
 
+def sheet(strips: list[tuple[str, Frames]]) -> Image.Image:
+    """Two columns, each clip under its prompt."""
+    margin, line = 8, 26
+    height, width, _ = strips[0][1].shape
+    rows = -(-len(strips) // 2)
+    page = Image.new("RGB", (2 * (width + margin) + margin, rows * (height + line) + margin), "white")
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(16)
+    for at, (prompt, frames) in enumerate(strips):
+        x, y = margin + at % 2 * (width + margin), at // 2 * (height + line)
+        pen.text((x, y + line - 4), prompt, "black", font, anchor="ls")
+        page.paste(Image.fromarray(frames), (x, y + line))
+    return page
+
+
 def main() -> None:
     options = arguments()
     begun = time.monotonic()
@@ -106,7 +120,7 @@ def main() -> None:
         counts = totals.setdefault(group, Counter())
         counts["clips"] += 1
         counts.update(name for name in ATTRIBUTES if getattr(agreement, name))
-        strips.append(strip(frames))
+        strips.append((prompt, strip(frames)))
         if not agreement.right:
             sight = look(frames)
             misses.append({"prompt": prompt, "missed": missed(agreement), "seen": repr(sight), "asked": repr(asdict(scene))})
@@ -119,7 +133,7 @@ def main() -> None:
     if options.json:
         options.json.write_text(json.dumps({"totals": totals, "misses": misses, "guidance": options.guidance}, indent=1))
     if options.sheet:
-        Image.fromarray(np.concatenate(strips)).save(options.sheet)
+        sheet(strips).save(options.sheet)
 
 
 def arguments() -> argparse.Namespace:
@@ -133,7 +147,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=DEMO.steps["standard"])
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--bf16", action="store_true", help="on a CPU; a GPU always uses it")
-    parser.add_argument("--sheet", type=Path, help="write five frames of each clip to this picture")
+    parser.add_argument("--sheet", type=Path, help="write five frames of each clip to this picture, under its prompt")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()
 

@@ -33,6 +33,11 @@ def command(live: Live, *words: str, text: str | None = None) -> subprocess.Comp
     )
 
 
+def heed_interrupts() -> None:
+    """A shell's background job, as the tests may be, ignores Ctrl-C, and so would every child of it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 # Lists
 
 
@@ -149,6 +154,7 @@ def test_stopped_by_hand_it_says_how_to_go_on(start: StartServer, tmp_path: Path
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509  # nothing here has threads yet
     )
 
     def plans() -> list[dict[str, object]]:

@@ -15,7 +15,9 @@ import numpy.typing as npt
 from transformers import AutoTokenizer, T5Tokenizer
 
 from generator.demo.captions import describe
+from generator.demo.scenes import Colour, Motion, Scene, Shape, Size, Thing
 from generator.demo.staging import Stage, draw_scene, stack
+from generator.demo.supervision import ATTRIBUTES
 from generator.demo.tokens import LENGTH
 
 CAPTIONS = 8
@@ -29,6 +31,8 @@ class Hand:
     stage: Stage
     tokens: npt.NDArray[np.int16]
     """[scenes, CAPTIONS, LENGTH], padded with 0."""
+    things: npt.NDArray[np.int64]
+    """[scenes, 2, 4]: shape, colour, motion and size as classes of supervision.py, in the order in which captions name things."""
 
 
 def captions(count: int, seed: int) -> list[str]:
@@ -78,4 +82,15 @@ def _deal(seed: int, scenes: int) -> Hand:
     lines = [describe(scene, rng) for scene, _ in drawn for _ in range(CAPTIONS)]
     padded = _tokenizer(lines, padding="max_length", max_length=LENGTH, truncation=True)["input_ids"]
     tokens = np.array(padded, np.int16).reshape(len(drawn), CAPTIONS, LENGTH)
-    return Hand(stack([stage for _, stage in drawn]), tokens)
+    return Hand(stack([stage for _, stage in drawn]), tokens, np.array([_classes(scene) for scene, _ in drawn]))
+
+
+def _classes(scene: Scene) -> list[list[int]]:
+    nothing = [len(attribute) for attribute in ATTRIBUTES]
+    return [
+        [list(kind).index(attribute) for kind, attribute in zip(ATTRIBUTES, _attributes(thing), strict=True)] for thing in scene.things
+    ] + [nothing] * (2 - len(scene.things))
+
+
+def _attributes(thing: Thing) -> tuple[Shape, Colour, Motion, Size]:
+    return thing.shape, thing.colour, thing.motion, thing.size

@@ -25,6 +25,7 @@ from generator.demo.autoencoding import measure_latents, reconstruction, train_v
 from generator.demo.deck import Deck, captions
 from generator.demo.descent import Clock, Descent, Studio, autocast, compiled, say
 from generator.demo.ranks import Ranks
+from generator.demo.supervision import Answers, Supervision, forward, owners
 from generator.demo.tokens import train_tokenizer
 from generator.demo.whole_clip import encode_whole, run_whole
 
@@ -44,8 +45,8 @@ class Pool:
             return (encode_whole(vae, clip)[0] - shift) / scale
 
         self._encode = compiled(encode, studio.device)
-        self._latents: Tensor | None = None
-        self._tokens: Tensor | None = None
+        self._kept: tuple[Tensor, ...] = ()
+        """Latents, tokens and the answers of supervision.py, row by row."""
 
     @torch.no_grad()
     def grow(self, batch: int = 64) -> None:
@@ -54,21 +55,22 @@ class Pool:
         with autocast(self._studio.device):
             rows = [slice(i, i + batch) for i in range(0, len(hand.tokens), batch)]
             latents = torch.cat([self._encode(self._studio.draw(hand.stage, r)).bfloat16() for r in rows])
-        tokens = torch.from_numpy(hand.tokens).to(self._studio.device)
-        if self._latents is None or self._tokens is None:
-            self._latents = latents.new_empty(self._size, *latents.shape[1:])
-            self._tokens = tokens.new_empty(self._size, *tokens.shape[1:])
+        device = self._studio.device
+        tokens, things = torch.from_numpy(hand.tokens).to(device), torch.from_numpy(hand.things).to(device)
+        background = torch.from_numpy(hand.stage.background).to(device)
+        fresh = (latents, tokens, things, background, owners(torch.from_numpy(hand.stage.track).to(device)))
+        self._kept = self._kept or tuple(column.new_empty(self._size, *column.shape[1:]) for column in fresh)
         at = self.count % self._size
-        self._latents[at : at + len(latents)] = latents
-        self._tokens[at : at + len(tokens)] = tokens
+        for kept, column in zip(self._kept, fresh, strict=True):
+            kept[at : at + len(column)] = column
         self.count += len(latents)
 
-    def batch(self, size: int) -> tuple[Tensor, Tensor]:
-        """Latents [size, 16, 5, 16, 16] and token ids [size, LENGTH] of one of their captions."""
-        assert self._latents is not None and self._tokens is not None
+    def batch(self, size: int) -> tuple[Tensor, Tensor, Answers]:
+        """Latents [size, 16, 5, 16, 16], token ids [size, LENGTH] of one of their captions, and what both show."""
         rows = torch.randint(min(self.count, self._size), (size,), device=self._studio.device)
-        which = torch.randint(self._tokens.shape[1], (size,), device=self._studio.device)
-        return self._latents[rows].float(), self._tokens[rows, which].long()
+        latents, tokens, *answers = (column[rows] for column in self._kept)
+        which = torch.randint(tokens.shape[1], (size,), device=self._studio.device)
+        return latents.float(), tokens[torch.arange(size, device=which.device), which].long(), Answers(*answers)
 
 
 # --- text encoder and transformer -----------------------------------------------------------------------------------
@@ -86,32 +88,38 @@ def train_flow(
     """Flow matching; one caption in ten is the empty prompt, so that guidance has something to push away from."""
     text.to(device).train()
     denoiser.to(device).train()
+    heads = Supervision(denoiser.config.num_attention_heads * denoiser.config.attention_head_dim).to(device)
     if device.type == "cuda":
         text.compile(dynamic=False)
         denoiser.compile_repeated_blocks(dynamic=False)
-    descent = Descent([text, denoiser], options.rate, 0.9995, clock, ranks, hold=options.hold, muon=not options.adamw)
-    total = torch.zeros((), device=device)
+        heads.compile(dynamic=False)
+    weights = torch.tensor([1.0, options.reading, options.seeing], device=device)
+    descent = Descent([text, denoiser, heads], options.rate, 0.9995, clock, ranks, hold=options.hold, muon=not options.adamw)
+    total = torch.zeros(3, device=device)
     while descent.progress < 1 and descent.steps != options.steps:
-        latents, tokens = pool.batch(options.batch)
+        latents, tokens, answers = pool.batch(options.batch)
         with autocast(device):
-            loss = flow_loss(text, denoiser, latents, tokens)
-        descent.step(loss)
-        total += loss.detach()
+            losses = flow_losses(text, denoiser, heads, latents, tokens, answers)
+        descent.step(losses @ weights)
+        total += losses.detach()
         if descent.steps % options.grow_every == 0:
             pool.grow()
         if descent.steps % 500 == 0:
             ranks.same([*text.parameters(), *denoiser.parameters()])  # should rounding ever part them
         if ranks.first and (descent.steps % 500 == 0 or descent.steps == 1):
-            say(f"flow step {descent.steps}: loss {total.item() / min(descent.steps, 500):.4f}, {pool.count} scenes")
+            flow, read, seen = (total / min(descent.steps, 500)).tolist()
+            say(f"flow step {descent.steps}: loss {flow:.4f}, reading {read:.3f}, seeing {seen:.3f}, {pool.count} scenes")
             total.zero_()
-    for model, average in zip((text, denoiser), descent.averages, strict=True):
+    for model, average in zip((text, denoiser), descent.averages[:2], strict=True):
         model.load_state_dict(average.weights)
     if ranks.first:
         say(f"flow ended after {descent.steps} steps on {pool.count} scenes")
 
 
-def flow_loss(text: UMT5EncoderModel, denoiser: WanTransformer3DModel, latents: Tensor, tokens: Tensor) -> Tensor:
-    """Mean squared error of the velocity `noise - latent`.
+def flow_losses(
+    text: UMT5EncoderModel, denoiser: WanTransformer3DModel, heads: Supervision, latents: Tensor, tokens: Tensor, answers: Answers
+) -> Tensor:
+    """Mean squared error of the velocity `noise - latent`, then what the heads read and see wrongly: [3].
 
     Most noise levels are drawn as the sampler visits them (logit-normal, shift 3), a third evenly: outlines are settled
     at the low levels, which the first draw alone would rarely see.
@@ -129,8 +137,9 @@ def flow_loss(text: UMT5EncoderModel, denoiser: WanTransformer3DModel, latents: 
     noise = torch.randn_like(latents)
     noisy = (1 - level) * latents + level * noise
     # One timestep a clip equals the pipeline's one a token when all are the same, and costs far less.
-    guess = denoiser(noisy, level.flatten() * 1000, words, return_dict=False)[0]
-    return nn.functional.mse_loss(guess.float(), noise - latents)
+    guess, middle = forward(denoiser, noisy, level.flatten() * 1000, words)
+    flow = nn.functional.mse_loss(guess.float(), noise - latents)
+    return torch.stack([flow, *heads(words, mask, middle, answers)])
 
 
 # --- the whole ------------------------------------------------------------------------------------------------------
@@ -202,6 +211,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--vae-minutes", type=float, default=5.0, help="of these, for the VAE")
     parser.add_argument("--hold", action="store_true", help="do not let the rate fall")
     parser.add_argument("--adamw", action="store_true", help="for all weights, instead of Muon for the matrices")
+    parser.add_argument("--reading", type=float, default=0.1, help="weight of what is read off the text encoder")
+    parser.add_argument("--seeing", type=float, default=0.1, help="weight of what is read off the transformer's middle")
     parser.add_argument("--seed", type=int, default=0, help="use another one to go on with, for other scenes")
     parser.add_argument("--batch", type=int, default=256, help="clips of each rank")
     parser.add_argument("--rate", type=float, default=8e-4)

@@ -13,6 +13,9 @@ from generator.renderer import Frames
 
 log = structlog.get_logger(__name__)
 
+_LOCKED = 64 * 2**20
+"""Bytes of the largest film that is fetched into page-locked memory, of which a machine has no more than its own."""
+
 
 class Decoder:
     """`search`: cuDNN tries its algorithms once at every new shape, and keeps the fastest."""
@@ -39,7 +42,7 @@ class Decoder:
             vae.clear_cache()  # features of earlier frames, which an exception leaves behind
             hook.remove()
         bright = ((film[0].float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
-        return bright.permute(1, 2, 3, 0).contiguous().cpu().numpy()
+        return _fetched(bright.permute(1, 2, 3, 0).contiguous())
 
     def _decoded(self, given: torch.Tensor) -> torch.Tensor:
         try:
@@ -49,3 +52,11 @@ class Decoder:
             uncompiled(self._vae)
         self._vae.clear_cache()
         return self._vae.decode(given, return_dict=False)[0]  # type: ignore[no-any-return]  # as above
+
+
+def _fetched(film: torch.Tensor) -> Frames:
+    """Into memory that the device writes to by itself and that torch keeps for the next clip: fresh pages cost more than the copy."""
+    if film.device.type != "cuda" or film.nbytes > _LOCKED:
+        return film.cpu().numpy()
+    frames = torch.empty(film.shape, dtype=film.dtype, pin_memory=True)
+    return frames.copy_(film).numpy()

@@ -22,8 +22,8 @@ class Prompts:
         self._bytes = 0
 
     def padded(self, text: str, length: int, device: torch.device, encode: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """(length, width) on the device. `encode` gives the same, with zeros after the real tokens, and is not called
-        where the text is known."""
+        """(length, width) on the device, zeros after the real tokens. `encode` gives those tokens, with or without such zeros, and
+        is not called where the text is known."""
         key = digest({"text": text, "length": length})
         known = self._kept.get(key)
         if known is None:
@@ -32,8 +32,10 @@ class Prompts:
             self._keep(key, known)
         else:
             self._kept.move_to_end(key)
-        padding = known.new_zeros(length - known.shape[0], known.shape[1])
-        return torch.cat([known, padding]).to(device)
+        # Padded where it is used: the zeros of a long prompt are megabytes that would have to travel.
+        padded = torch.zeros(length, known.shape[1], dtype=known.dtype, device=device)
+        padded[: known.shape[0]] = known.to(device)
+        return padded
 
     def _keep(self, key: str, known: torch.Tensor) -> None:
         size = known.numel() * known.element_size()

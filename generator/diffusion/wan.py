@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 import torch
 from diffusers import WanPipeline
+from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 from diffusers.utils.logging import disable_progress_bar
 from safetensors.torch import save
 from transformers.utils import logging as transformers_logging
@@ -176,7 +177,9 @@ class Wan:
 
         def encode() -> torch.Tensor:
             batch.check_stop()
-            given = self._pipe.encode_prompt(text, do_classifier_free_guidance=False, max_sequence_length=length)
+            # The encoder does not see padding, so it is given none: of the 5B's 512 places most prompts need fifty.
+            room = min(length, len(self._pipe.tokenizer(prompt_clean(text)).input_ids))
+            given = self._pipe.encode_prompt(text, do_classifier_free_guidance=False, max_sequence_length=room)
             return given[0][0]  # type: ignore[no-any-return]  # diffusers is not typed
 
         return self._prompts.padded(text, length, self._device, encode)

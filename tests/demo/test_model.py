@@ -21,7 +21,7 @@ from generator.demo.staging import draw_scene, stack
 from generator.demo.tiny import make_tiny_folder
 from generator.demo.tokens import train_tokenizer
 from generator.demo.whole_clip import decode_whole, encode_whole, run_whole
-from tests.demo.heldback import ONE_THING
+from tests.demo.heldback import ONE_THING, TWO_THINGS
 
 MODEL = Path(__file__).parents[2] / "generator" / "demo" / "model"
 MEGABYTE = 1_000_000
@@ -68,18 +68,23 @@ def test_its_autoencoder_keeps_what_it_sees() -> None:
 
 @cache
 def verdicts() -> tuple[Agreement, ...]:
-    """Six held-back prompts of one thing, sampled at the defaults."""
-    asked = ONE_THING[::6]
+    """Six held-back prompts of one thing and six of two, sampled at the defaults."""
+    asked = (*ONE_THING[::6], *TWO_THINGS[::6])
     options = Namespace(steps=DEMO.steps["standard"], guidance=DEMO.guidance)
     clips = sample(pipeline(), [prompt for prompt, _ in asked], list(range(len(asked))), options)
     return tuple(agrees(scene, look(filmed(clip))) for (_, scene), clip in zip(asked, clips, strict=True))
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("attribute", "least"), [("background", 5), ("number", 5), ("colour", 4)])
-def test_it_shows_what_it_is_asked_for(attribute: str, least: int) -> None:
-    """The bars are those of the model in the folder (generator/demo/README.md), less a clip for other processors."""
-    assert sum(getattr(agreement, attribute) for agreement in verdicts()) >= least
+def test_it_shows_one_thing_as_asked() -> None:
+    """All right, less a clip for other processors; a whole measurement is benchmarks/demo_model.py's."""
+    assert sum(agreement.right for agreement in verdicts()[:6]) >= 5
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("attribute", "least"), [("right", 3), ("background", 5), ("shape", 3)])
+def test_it_shows_two_things_as_asked(attribute: str, least: int) -> None:
+    assert sum(getattr(agreement, attribute) for agreement in verdicts()[6:]) >= least
 
 
 def test_the_whole_clip_path_equals_the_cached_one() -> None:
