@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.ids import new_id
+from cache.matching.vectors.block import Vectors
 from cache.matching.vectors.index import Index, Placed
-from cache.matching.vectors.shard import Vectors
 from cache.matching.vectors.snapshot import Manifest, Origin, load, save
 from cache.variant import Partition
 

@@ -35,9 +35,9 @@ from cache.catalog import DEMO, Ask, ServedModel, resolve
 from cache.clip import StoredObject
 from cache.matching.encoding.embedder import Embedder
 from cache.matching.encoding.exported import DEFAULT_EMBEDDER
+from cache.matching.vectors.block import Vectors
 from cache.matching.vectors.index import Index
 from cache.matching.vectors.projection import Projection, RowLog
-from cache.matching.vectors.shard import Vectors
 from cache.matching.vectors.snapshot import Manifest, Origin, read_manifest, save
 from cache.prompt import Prompt
 from cache.recipe import Recipe

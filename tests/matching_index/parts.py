@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.matching.vectors.block import Vectors
 from cache.matching.vectors.index import Index, Neighbour, Placed, Removed
-from cache.matching.vectors.shard import Vectors
 from cache.variant import Partition
 
 PARTITIONS = tuple(Partition(scope, recipe, "e1") for scope, recipe in (("tenant:a", "r1"), ("tenant:b", "r1"), ("tenant:a", "r2")))

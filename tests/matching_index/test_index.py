@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cache.matching.vectors.block import Vectors
 from cache.matching.vectors.graph import HnswGraph
 from cache.matching.vectors.index import Index, Placed, Removed
-from cache.matching.vectors.shard import Vectors
 from cache.variant import Partition
 from tests.matching_index.parts import HERE, PARTITIONS, Model, beside, has_graph, index_of, units
 

@@ -14,8 +14,8 @@ from cache.catalog import DEMO, Ask, ServedModel, resolve
 from cache.clip import ClipState
 from cache.errors import DatabaseAway
 from cache.ids import new_id
+from cache.matching.vectors.block import Vectors
 from cache.matching.vectors.projection import Projection, RowLog, unit
-from cache.matching.vectors.shard import Vectors
 from cache.prompt import Prompt
 from cache.storage.bytes.folder import FolderObjects
 from cache.storage.changes import ClipChange, add_vectors

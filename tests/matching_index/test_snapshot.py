@@ -100,6 +100,26 @@ def test_round_trip_of_anything(tmp_path: Path, drawn: list[tuple[int, int, int]
             model.agrees(partition, VECTORS[1], 5, index.search_now(partition, VECTORS[1], 5))
 
 
+def test_what_nobody_searches_stays_in_its_file(tmp_path: Path) -> None:
+    first = written(tmp_path / "first")
+    with filled() as index:
+        load(index, tmp_path / "first", ORIGIN)
+        before = index.nbytes()
+        again = save(index, tmp_path / "second", ORIGIN)
+        assert index.nbytes() == before  # to save it is not to search it
+        assert {name: file.sha256 for name, file in again.files.items()} == {name: file.sha256 for name, file in first.files.items()}
+        index.remove("other_3", 600)
+        third = save(index, tmp_path / "third", ORIGIN)
+        assert third.count == first.count - 1
+        assert third.files["vectors.bin"].length == first.files["vectors.bin"].length - ORIGIN.dimension * 2
+        assert index.search_now(PARTITIONS[1], VECTORS[4], 1)[0].clip_id == "other_4"
+        assert index.nbytes() > before
+    with filled() as index:
+        load(index, tmp_path / "third", ORIGIN)
+        found = index.search_now(PARTITIONS[1], VECTORS[3], 7)
+        assert len(found) == 6 and "other_3" not in {neighbour.clip_id for neighbour in found}
+
+
 def refused(folder: Path, origin: Origin = ORIGIN, latest: int | None = None) -> str:
     with filled() as index:
         outcome = load(index, folder, origin, latest)

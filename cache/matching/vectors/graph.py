@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.matching.vectors.shard import Vectors
+from cache.matching.vectors.block import Vectors
 
 _LINKS = 32  # of a node on each level; faiss keeps twice as many on the lowest
 _NARROWEST, _BROADEST = 128, 512  # nodes kept in sight by a search

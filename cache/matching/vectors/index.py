@@ -1,10 +1,9 @@
 """The vector index: one shard per Partition, a projection of rows that may be lost at any time.
 
 Up to `graph_from` clips a shard is a plain array, searched whole and exactly. From there on most of it stands behind an
-HNSW graph, and newer clips are searched whole beside it until they are `delta_limit`; then, or when a tenth of the
-shard's rows is dead, the graph is built anew in the background. Memory per clip of 384 dimensions: 1,540 to 1,850 bytes
-in an array (a third more at most for dead rows), 1,050 in a graph (float16 and links), and about 300 for its id and
-what is known of it; about 1,000 per Partition.
+HNSW graph, and newer clips are searched whole beside it until they are `delta_limit`; then, or when a tenth of its rows
+is dead, the graph is built anew in the background. Memory per clip of 384 dimensions: 1,540 to 1,850 bytes in an array
+(and 768 of a snapshot's file), 1,050 in a graph, about 300 for its id and the like; about 1,000 per Partition.
 """
 
 from __future__ import annotations
@@ -23,9 +22,10 @@ from typing import NamedTuple
 import numpy as np
 import structlog
 
+from cache.matching.vectors.block import Vectors
 from cache.matching.vectors.graph import HnswGraph
 from cache.matching.vectors.ledger import NOWHERE, Ledger
-from cache.matching.vectors.shard import Base, Gathered, Moment, Shard, Vectors, View, portion_of
+from cache.matching.vectors.shard import Base, Gathered, Moment, Shard, View, portion_of
 from cache.variant import Partition
 
 log = structlog.get_logger(__name__)
@@ -267,7 +267,7 @@ class Index:
                 raise ValueError("only an empty index can be restored")
             for portion in moment.portions:
                 self._last_number += 1
-                shard = Shard(portion.partition, self._last_number, portion.block.vectors.shape[1])
+                shard = Shard(portion.partition, self._last_number, portion.block.dimension)
                 shard.view = View(portion.base, portion.block)
                 shard.live = sum(self._ledger.fill(ids, sequences, shard.number) for ids, sequences in portion.rows())
                 self._shards[portion.partition] = self._numbered[shard.number] = shard

@@ -12,8 +12,8 @@ import numpy as np
 import structlog
 
 from cache.errors import Unavailable
+from cache.matching.vectors.block import Vectors
 from cache.matching.vectors.index import Index, Placed, Removed
-from cache.matching.vectors.shard import Vectors
 from cache.storage.changes import ClipChange, changes_since
 from cache.storage.database import Database
 from cache.variant import Partition

@@ -7,7 +7,7 @@ without touching the row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,13 +16,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.matching.vectors.block import SLACK, Alive, Block, Scored, Vectors
 from cache.variant import Partition
 
-Vectors = NDArray[np.float32]
-Alive = Callable[[str, int], bool]  # of a row's clip and sequence
-Scored = tuple[float, str]  # negated similarity, clip: in sorting order, best first, then the oldest clip
-
-SLACK = 20  # rows fetched beyond k, for the dead among them
 WIDEST = 4096  # nodes after which a search of a graph gives up looking for live ones between the dead
 _CHUNK = 4096
 
@@ -42,59 +38,6 @@ class Graph(Protocol):
     def vectors(self, nodes: NDArray[np.int64]) -> Vectors: ...
 
     def save(self, path: Path) -> None: ...
-
-
-class Block:
-    """Rows searched whole. One writer at a time appends; rows that a reader may have seen never change or move.
-
-    `vectors` is (capacity, dimension) float32; rows from `count` on are not there yet, so `count` is written last.
-    """
-
-    __slots__ = ("count", "ids", "sequences", "vectors")
-
-    def __init__(self, dimension: int, capacity: int = 0) -> None:
-        self.vectors: Vectors = np.empty((capacity, dimension), np.float32)
-        self.ids: list[str] = []
-        self.sequences: list[int] = []
-        self.count = 0
-
-    def append(self, clip_id: str, sequence: int, vector: Vectors) -> None:
-        self.vectors[self.count] = vector
-        self.ids.append(clip_id)
-        self.sequences.append(sequence)
-        self.count += 1
-
-    @property
-    def full(self) -> bool:
-        return self.count == len(self.vectors)
-
-    def copy(self, alive: Alive | None = None, first: int = 0, last: int | None = None) -> Block:
-        """The live rows (all, without `alive`) from `first` up to `last`, with room for a fifth more (at least one)."""
-        numbers = range(first, self.count if last is None else last)
-        rows = [row for row in numbers if alive is None or alive(self.ids[row], self.sequences[row])]
-        block = Block(self.vectors.shape[1], len(rows) + max(1, len(rows) // 5))
-        np.take(self.vectors, np.array(rows, np.int64), axis=0, out=block.vectors[: len(rows)])
-        block.ids = [self.ids[row] for row in rows]
-        block.sequences = [self.sequences[row] for row in rows]
-        block.count = len(rows)
-        return block
-
-    def nearest(self, vector: Vectors, k: int, alive: Alive) -> list[Scored]:
-        count = self.count
-        # Row by row, not as one product: BLAS would wake its threads for that, and waits tens of milliseconds for them
-        # on a busy machine. Equal vectors also get equal similarities this way, wherever they lie.
-        similarities: Vectors = np.vecdot(self.vectors[:count], vector)
-        fetch = k + SLACK
-        while True:
-            rows = np.arange(count) if fetch >= count else np.argpartition(similarities, count - fetch)[count - fetch :]
-            found = [
-                (-similarity, self.ids[row])
-                for similarity, row in zip(similarities[rows].tolist(), rows.tolist(), strict=True)
-                if alive(self.ids[row], self.sequences[row])
-            ]
-            if len(found) >= k or fetch >= count:
-                return sorted(found)[:k]
-            fetch *= 4
 
 
 @dataclass(frozen=True)
@@ -184,7 +127,7 @@ class Shard:
     def nbytes(self) -> int:
         """Memory of vectors and links; a graph that was opened from a file counts too, though the kernel may drop it."""
         base, block = self.view
-        return block.vectors.nbytes + (base.graph.nbytes + base.sequences.nbytes + base.starts.nbytes if base else 0)
+        return block.nbytes + (base.graph.nbytes + base.sequences.nbytes + base.starts.nbytes if base else 0)
 
 
 @dataclass(frozen=True)
@@ -228,7 +171,7 @@ def portion_of(shard: Shard, view: View, count: int, clips: Mapping[str, tuple[i
     if base is not None:
         held = zip(base.ids, base.sequences.tolist(), strict=True)
         base = replace(base, sequences=np.array([at if alive(clip_id, at) else -1 for clip_id, at in held], np.int64))
-    return Portion(shard.partition, base, view.block.copy(alive, last=count))
+    return Portion(shard.partition, base, view.block.frozen(alive, count))
 
 
 class Gathered:
@@ -258,7 +201,7 @@ class Gathered:
 
     def block(self, newer: Block) -> Block:
         """All that was gathered as a block, and `newer` behind it."""
-        block = Block(newer.vectors.shape[1], len(self.ids) + len(newer.vectors))
+        block = Block(newer.dimension, len(self.ids) + newer.capacity)
         shares = np.diff(self.starts)
         for at, vectors in zip(range(0, len(self._first), _CHUNK), self.vectors(), strict=True):
             held = np.repeat(vectors, shares[at : at + _CHUNK], axis=0)
@@ -270,7 +213,7 @@ class Gathered:
         return block
 
     def _read(self, rows: NDArray[np.int64]) -> Vectors:
-        found = np.empty((len(rows), self._block.vectors.shape[1]), np.float32)
+        found = np.empty((len(rows), self._block.dimension), np.float32)
         old = rows < self._behind
         if self._base is not None and old.any():
             found[old] = self._base.graph.vectors(self._nodes[rows[old]])
@@ -282,7 +225,7 @@ class Gathered:
 
         Two different vectors share one by a chance of about 1 in 10^19 per pair (the multipliers are random).
         """
-        width = self._block.vectors.shape[1]
+        width = self._block.dimension
         multipliers = np.random.default_rng().integers(1, 2**63, width, dtype=np.uint64) | np.uint64(1)
         prints = np.empty(len(rows), np.uint64)
         for at in range(0, len(rows), _CHUNK):

@@ -24,16 +24,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cache.matching.vectors.block import Block, Halves
 from cache.matching.vectors.graph import HnswGraph
 from cache.matching.vectors.index import Index
-from cache.matching.vectors.shard import Base, Block, Moment, Portion
+from cache.matching.vectors.shard import Base, Moment, Portion
 from cache.variant import Partition
 
 FORMAT = 1
 MANIFEST = "manifest.json"
 ARRIVING = "arriving-"  # folders of files that are on their way
 GENERATION = re.compile(r"[0-9]{20}-[0-9a-f]{8}")
-_CHUNK = 1024
 _FILE = re.compile(r"[a-z0-9-]+\.(json|bin|faiss)")
 
 
@@ -101,7 +101,7 @@ def save(index: Index, folder: Path, origin: Origin) -> Manifest:
 def load(index: Index, folder: Path, origin: Origin, latest: int | None = None) -> Manifest | Unusable:
     """Fills the empty `index`, or leaves it empty. Blocking. `latest` is the last change that the database knows.
 
-    Every byte is digested once, which also brings it into the page cache; graphs stay in their files, mapped.
+    Every byte is digested once, which also brings it into the page cache; vectors and graphs stay in their files, mapped.
     """
     manifest = read_manifest(folder)
     if isinstance(manifest, Unusable):
@@ -164,7 +164,7 @@ def _write(moment: Moment, place: Path, origin: Origin) -> int:
                 count += int((base.sequences >= 0).sum())
             ids += block.ids
             sequences.write(np.array(block.sequences, "<i8").tobytes())
-            vectors.write(block.vectors[: block.count].astype("<f2").tobytes())
+            vectors.write(block.halves.tobytes())
             count += block.count
             stretches.append(
                 _Stretch(
@@ -201,9 +201,8 @@ def _read(place: Path, origin: Origin) -> Iterator[Portion]:
         yield Portion(Partition(stretch.scope, stretch.recipe_key, origin.embedder), base, block)
 
 
-def _mapped(path: Path) -> NDArray[np.float16]:
-    """Not read into memory of ours: each row is copied once, as float32."""
-    return np.memmap(path, "<f2", "r") if path.stat().st_size else np.empty(0, "<f2")
+def _mapped(path: Path) -> Halves:
+    return np.asarray(np.memmap(path, "<f2", "r")) if path.stat().st_size else np.empty(0, "<f2")
 
 
 def _check(graph: HnswGraph, stretch: _Stretch, edges: NDArray[np.int64], origin: Origin) -> None:
@@ -213,16 +212,10 @@ def _check(graph: HnswGraph, stretch: _Stretch, edges: NDArray[np.int64], origin
         raise ValueError(f"clips do not fit on the nodes of {stretch.graph}")
 
 
-def _block(stored: NDArray[np.float16], ids: list[str], sequences: NDArray[np.int64]) -> Block:
+def _block(stored: Halves, ids: list[str], sequences: NDArray[np.int64]) -> Block:
     if len(stored) != len(ids):
         raise ValueError("vectors are missing")
-    block = Block(stored.shape[1])
-    block.vectors = stored.astype(np.float32)
-    for at in range(0, len(stored), _CHUNK):  # in pieces that stay in the processor's cache
-        piece = block.vectors[at : at + _CHUNK]
-        piece /= np.maximum(np.sqrt(np.vecdot(piece, piece)), np.float32(1e-6))[:, None]
-    block.ids, block.sequences, block.count = ids, sequences.tolist(), len(ids)
-    return block
+    return Block.in_file(stored, ids, sequences.tolist())
 
 
 def adopt(arriving: Path, folder: Path, manifest: Manifest) -> None:
