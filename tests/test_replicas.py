@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from cache.catalog import WAN_TI2V_5B, ServedModel
 from cache.matching.vectors.generations import Generations
 from cache.matching.vectors.index import Index
 from cache.matching.vectors.projection import Projection, RowLog
-from cache.matching.vectors.snapshot import Manifest, Unusable
+from cache.matching.vectors.snapshot import MANIFEST, Manifest, Unusable
 from cache.storage.announcements import Announcements
 from cache.storage.bytes.files import S3Files
 from cache.storage.bytes.objects import open_store
@@ -156,6 +158,25 @@ async def test_a_snapshot_in_the_bucket_spares_another_gateway_the_rows(stage: S
     assert (await caught_up(other, stage.database)).count() == 7
     index.close()
     other.close()
+
+
+async def test_an_erased_clip_leaves_the_snapshots_within_a_day(stage: Stage, tmp_path: Path) -> None:
+    folder = tmp_path / "index"
+    made = [await clip(stage, number) for number in range(6)]
+    index = await caught_up(Index(), stage.database)
+    daily = Generations(stage.database, None, folder, "e1", DIMENSION, worth=5)
+    first = await daily.keep(index)
+    assert first is not None
+    index.remove(made[0], index.sequence + 1)
+    assert await daily.keep(index) is None
+    yesterday = time.time() - 86_401
+    os.utime(folder / MANIFEST, (yesterday, yesterday))
+    second = await daily.keep(index)
+    assert second is not None and second.count == 5
+    assert not (folder / first.generation).exists()
+    os.utime(folder / MANIFEST, (yesterday, yesterday))
+    assert await daily.keep(index) is None, "nothing has changed since"
+    index.close()
 
 
 async def test_a_snapshot_of_another_database_is_not_read(stage: Stage, remote: S3Files, tmp_path: Path) -> None:

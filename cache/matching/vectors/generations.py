@@ -10,7 +10,7 @@ import structlog
 from cache.errors import Unavailable
 from cache.matching.vectors.delivery import Remote, fetch, publish
 from cache.matching.vectors.index import Index
-from cache.matching.vectors.snapshot import Manifest, Origin, Unusable, load, read_manifest, save
+from cache.matching.vectors.snapshot import Manifest, Origin, Unusable, age, load, read_manifest, save
 from cache.storage.changes import identity, latest
 from cache.storage.database import Database
 
@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 PREFIX = "index/"
 _LOCK = 0x52455049  # "REPI": who holds it saves for all
 _WORTH = 1000  # changes since the newest snapshot; fewer are read from rows in no time
+_OLD = 86_400.0  # seconds after which one change is worth it: the vector of an erased clip does not lie in a snapshot for ever
 
 
 class Generations:
@@ -36,11 +37,12 @@ class Generations:
         dimension: int,
         *,
         worth: int = _WORTH,
+        old: float = _OLD,
         every: float = 60.0,
     ) -> None:
         self._database, self._remote, self._folder = database, remote, folder
         self._embedder, self._dimension = embedder, dimension
-        self._worth, self._every = worth, every  # changes; seconds
+        self._worth, self._old, self._every = worth, old, every  # changes; seconds
 
     async def bring(self, index: Index) -> Manifest | Unusable:
         """Fills the empty index from the newest snapshot that fits; else leaves it empty. Never raises what is Unavailable."""
@@ -80,15 +82,21 @@ class Generations:
             if self._remote is not None:
                 await fetch(self._remote, self._folder, PREFIX)
             known = await asyncio.to_thread(read_manifest, self._folder)
-            if isinstance(known, Manifest) and known.origin == origin and index.sequence - known.sequence < self._worth:
-                return None
-            if isinstance(known, Unusable) and index.sequence < self._worth:
+            if not self._worth_it(known, origin, index.sequence):
                 return None
             saved = await asyncio.to_thread(save, index, self._folder, origin)
             if self._remote is not None:
                 await publish(self._folder, self._remote, PREFIX)
             log.info("snapshot saved", clips=saved.count, sequence=saved.sequence)
             return saved
+
+    def _worth_it(self, known: Manifest | Unusable, origin: Origin, sequence: int) -> bool:
+        if isinstance(known, Unusable):
+            return sequence >= self._worth
+        if known.origin != origin:
+            return True
+        changes = sequence - known.sequence
+        return changes >= self._worth or (changes > 0 and age(self._folder) >= self._old)
 
     def _origin(self, database: str) -> Origin:
         return Origin(self._embedder, self._dimension, database)

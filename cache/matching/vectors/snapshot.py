@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -143,6 +144,14 @@ def read_manifest(folder: Path) -> Manifest | Unusable:
     if not GENERATION.fullmatch(manifest.generation) or not all(_FILE.fullmatch(name) for name in manifest.files):
         return Unusable("its manifest names files that are not a snapshot's")
     return manifest
+
+
+def age(folder: Path) -> float:
+    """Seconds since the manifest was written, or fetched; 0 where there is none."""
+    try:
+        return max(0.0, time.time() - (folder / MANIFEST).stat().st_mtime)
+    except FileNotFoundError:
+        return 0.0
 
 
 def _write(moment: Moment, place: Path, origin: Origin) -> int:
