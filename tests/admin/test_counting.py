@@ -18,17 +18,20 @@ import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
+from cache.plan import NewPrompt
 from cache.precision import wilson
 from cache.storage.database import Database
 from cache.storage.operators.buckets import BOUNDS, NEVER, quantile
 from cache.storage.operators.statistics import BACKGROUND, VERDICTS, VIEWS, Slot, Statistics, whole
 from cache.storage.operators.tally import Tally
-from cache.storage.tables import idempotency, labels, requests
-from cache.storage.tables_for_operators import tallies
+from cache.storage.plans import Plans
+from cache.storage.tables import idempotency, jobs, labels, requests
+from cache.storage.tables_for_operators import plan_prompts, tallies
 from tests.admin import traffic
 from tests.conftest import StartServer
+from tests.stage import SERVED, made, set_stage, take
 
 NOW = 1_795_356_361.0  # a Sunday, 14:06 UTC
 KEEP = 3.0
@@ -118,6 +121,25 @@ async def test_what_goes_with_a_pruned_request_and_what_stays(database: Database
         assert (await connection.scalars(select(idempotency.c.request_id))).all() == [new["id"]]
         assert (await connection.scalars(select(labels.c.request_id))).all() == [old["id"]]
     assert (await Statistics(database).precision()).labelled == 1
+
+
+async def test_a_job_goes_with_the_last_request_that_named_it(database: Database, tmp_path: Path) -> None:
+    stage = set_stage(database, tmp_path)
+    alone, shared, planned = [await stage.job_for(take(f"{name} ball")) for name in ("a red", "a blue", "a green")]
+    young, _ = await stage.ask(take("a blue ball"))  # joins
+    for lease in [(await stage.leases.lease("w", SERVED.revision))[0] for _ in range(3)]:
+        await stage.leases.finish(lease, made())
+    waiting = await stage.job_for(take("a white ball"))
+    green = take("a green ball").film
+    await Plans(database).add("local", "list", [NewPrompt(green.prompt.text, green.key, green.recipe, 1.0, 2.5)], 1, 0.0, start=True)
+    async with database.write() as connection:
+        await connection.execute(update(requests).where(requests.c.id != young).values(created_at=time.time() - 10 * 86_400))
+        await connection.execute(update(plan_prompts).values(job_id=planned, state="made"))
+    assert await Tally(database, KEEP).prune() == 3
+    async with database.read() as connection:
+        left = set((await connection.scalars(select(jobs.c.id))).all())
+    assert left == {shared, planned, waiting}
+    assert alone not in left
 
 
 async def test_totals_hold_at_every_moment_of_a_busy_roll_up(database: Database) -> None:

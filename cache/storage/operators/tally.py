@@ -8,7 +8,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, and_, case, cast, delete, func, literal, literal_column, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    and_,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -16,8 +31,8 @@ from cache.recipe import Recipe
 from cache.storage.database import Database
 from cache.storage.operators.buckets import sql_bucket
 from cache.storage.rows import forget_recipe, keep_recipe, next_sequence
-from cache.storage.tables import JUDGED, idempotency, now, recipes, requests
-from cache.storage.tables_for_operators import tallies
+from cache.storage.tables import JUDGED, idempotency, jobs, now, recipes, requests
+from cache.storage.tables_for_operators import audits, plan_prompts, tallies
 
 HOUR = 3600
 SUMS = ("count", "failed", "saved", "nearness", "nearness_saved")
@@ -79,7 +94,7 @@ class Tally:
 
     async def prune(self, most: int = 20) -> int:
         """How many requests went from rows to tallies, in at most `most` transactions: older than the keep time, and nobody
-        waits for them. Their Idempotency-Keys go with them; labels stay, for they are what people said.
+        waits for them. Their Idempotency-Keys and jobs go with them; labels stay, for they are what people said.
         """
         if not self._keep:
             return 0
@@ -115,8 +130,17 @@ class Tally:
         more = {name: tallies.c[name] + adding.excluded[name] for name in SUMS}
         await connection.execute(adding.on_conflict_do_update(index_elements=names, set_=more))
         await connection.execute(delete(idempotency).where(idempotency.c.request_id.in_(ids)))
+        began = list((await connection.scalars(select(requests.c.job_id).distinct().where(requests.c.id.in_(ids)))).all())
         await connection.execute(delete(requests).where(requests.c.id.in_(ids)))
+        await _forget_jobs(connection, [job_id for job_id in began if job_id is not None])
         return len(ids), worded
+
+
+async def _forget_jobs(connection: AsyncConnection, ids: list[str]) -> None:
+    """Those that are over and that no other request, plan or audit names."""
+    named = [exists().where(table.c.job_id == jobs.c.id) for table in (requests, plan_prompts, audits)]
+    over = jobs.c.state.not_in(("queued", "leased"))
+    await connection.execute(delete(jobs).where(jobs.c.id.in_(ids), over, *(~one for one in named)))
 
 
 async def _leave_words(connection: AsyncConnection, ids: list[str]) -> list[Recipe]:
