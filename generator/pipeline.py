@@ -114,7 +114,8 @@ class PipelineRenderer:
             from generator.diffusion.profiling import profiled  # noqa: PLC0415  # as in _load
 
             wan = self._load()
-            return profiled(lambda: wan.render([order], lambda _: None, threading.Event()), trace)
+            (rendered,), operations = profiled(lambda: wan.render([order], lambda _: None, threading.Event()), trace)
+            return rendered, operations
 
         return await self._run(run)
 
