@@ -1,8 +1,8 @@
 """Stock `WanPipeline` and Reprise side by side, stage by stage, in one run.
 
-    python -m benchmarks.generator [--part seed|large|batch|settings|profile …] [--json FILE]     on a GPU, full size, nothing downloaded
-    python -m benchmarks.generator --small                                                on a CPU, the demo model
-    python -m benchmarks.generator --tiny                                                 every part on small parts: a dry run
+    python -m benchmarks.generator [--part seed|large|batch|settings|profile|vae …] [--json FILE]     on a GPU, nothing downloaded
+    python -m benchmarks.generator --small                                                            on a CPU, the demo model
+    python -m benchmarks.generator --tiny                                                             small parts: a dry run
 
 On a GPU it builds the whole Wan2.2-TI2V-5B with random weights (benchmarks/full_size.py). Each part takes minutes; results are
 added to the JSON file, so that parts may run one by one. `--small` ends with exit code 1 where a stage is slower than 1.05x stock's,
@@ -33,6 +33,7 @@ from safetensors.torch import load as unpacked
 
 from benchmarks import stock
 from benchmarks.generator_bench import PROMPT, STAGES, Bench, distance, ours, whole
+from benchmarks.generator_vae import ways
 from cache.catalog import Ask, resolve
 from cache.recipe import Recipe
 from generator.diffusion.acceleration import laid_off
@@ -42,7 +43,7 @@ from generator.model import find_model
 from generator.renderer import Order, Rendered
 from generator.speed import Speed
 
-PARTS = ("seed", "large", "batch", "settings", "profile")
+PARTS = ("seed", "large", "batch", "settings", "profile", "vae")
 _ROWS = 20  # operations told
 
 
@@ -255,6 +256,10 @@ def profile(bench: Bench) -> dict[str, Any]:
             print(f"{row.name[:80]:<82}{row.count:>7}{row.ms:>10.2f}{row.ms / spent:>10.1%}")
         found[name] = [{"operation": row.name, "count": row.count, "ms": row.ms} for row in operations]
     return found
+
+
+def vae(bench: Bench) -> dict[str, Any]:
+    return ways(bench, bench.recipe("480x640", 17, 20))
 
 
 def small(turns: int = 5) -> bool:
