@@ -143,10 +143,14 @@ def test_the_page_goes_on_by_itself(admin: Admin, busy: Live) -> None:
     visitor = admin(busy)
     visitor.open("/admin")
     visitor.page.click("#verdicts-table summary")
+    visitor.page.evaluate(
+        "document.addEventListener('htmx:afterSwap', () => { window.stayed = document.querySelector('#verdicts-table').open; })"
+    )
     before = visitor.text("[data-count=exact]")
     fill(busy, [traffic.row(time.time(), "exact", "one more")])
     visitor.until(f"document.querySelector('[data-count=exact]').innerText !== {before!r}")
-    # What was open stays open, in the part that was replaced.
+    # What was open stays open, in the part that was replaced, and does not flicker.
+    assert visitor.page.evaluate("window.stayed") is True
     assert visitor.page.locator("#verdicts-table").get_attribute("open") is not None
 
 

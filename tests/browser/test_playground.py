@@ -56,6 +56,25 @@ def test_the_examples_tell_the_whole_story(visit: Visit) -> None:
     assert [examples.nth(at).locator(".outcome").inner_text().split(",")[0] for at in range(3)] == ["Miss", "Near", "Miss"]
 
 
+def test_a_click_before_all_is_loaded_is_not_forgotten(visit: Visit) -> None:
+    visitor = visit()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    visitor.page.route("**/v1/models", hold)
+    visitor.page.reload()
+    visitor.page.click("#shuffle")
+    first = visitor.page.locator("#tricks button").nth(0)
+    with visitor.page.expect_response(lambda answer: answer.request.method == "POST"):
+        first.click()
+    held[0].continue_()
+    visitor.done("miss")
+    visitor.page.wait_for_timeout(500)
+    assert first.locator(".outcome").inner_text().startswith("Miss")
+
+
 def test_every_set_of_examples_keeps_its_promise(visit: Visit, live: Live) -> None:
     visitor = visit()
     first = visitor.page.locator("#tricks button .words").all_inner_texts()

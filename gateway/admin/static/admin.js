@@ -37,7 +37,7 @@
     document.querySelectorAll("details[open][id]").forEach((one) => open.add(one.id));
     focused = document.activeElement?.id || null;
   });
-  document.addEventListener("htmx:afterSettle", () => {
+  document.addEventListener("htmx:afterSwap", () => {
     open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
     if (focused && document.activeElement === document.body) document.getElementById(focused)?.focus({ preventScroll: true });
   });

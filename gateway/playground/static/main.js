@@ -217,6 +217,8 @@ byId("key").addEventListener("submit", (event) => {
 });
 
 async function start() {
+  const id = location.hash.slice(1);
+  const untouched = following;
   try {
     sets = examplesFor((await models())[0]);
   } catch (fault) {
@@ -224,8 +226,8 @@ async function start() {
   }
   showExamples();
   await refresh();
-  const id = location.hash.slice(1);
-  if (isVideoId(id)) await open(id);
+  // Who has asked for something meanwhile wants to see that.
+  if (isVideoId(id) && following === untouched) await open(id);
 }
 
 showExamples();
