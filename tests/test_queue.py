@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.errors import LeaseLost, QueueFull
 from cache.storage.database import Database
@@ -64,6 +67,38 @@ async def test_a_film_finished_since_the_lookup_is_not_rendered_again(stage: Sta
     assert found == AlreadyMade(clip.clip_id)
     _, again = await stage.ask(take(), fresh=True)
     assert isinstance(again, Submitted)
+
+
+async def test_a_sign_of_life_just_after_the_end_is_no_loss(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended: list[str] = []
+    stage.leases.renders.at_every_end(lambda end: ended.append(end.outcome))
+    write = stage.database.write
+
+    @asynccontextmanager
+    async def told_late() -> AsyncIterator[AsyncConnection]:
+        async with write() as connection:
+            yield connection
+        monkeypatch.undo()
+        assert not await stage.leases.holds(lease)
+        with pytest.raises(LeaseLost):
+            await stage.leases.renew(lease)
+
+    for words, outcome in (("a red ball", "made"), ("a blue ball", "failed"), ("a white ball", "returned")):
+        await stage.job_for(take(words))
+        (lease,) = await stage.leases.lease("w", REVISION)
+        monkeypatch.setattr(stage.database, "write", told_late)
+        match outcome:
+            case "made":
+                await stage.leases.finish(lease, made())
+            case "failed":
+                await stage.leases.fail(lease, "render_failed", "no")
+            case _:
+                await stage.leases.release(lease)
+    assert ended == ["made", "failed", "returned"]
+    (again,) = await stage.leases.lease("w", REVISION)
+    await stage.leases.expire(every=True)
+    assert not await stage.leases.holds(again)
+    assert ended[3:] == ["lost"]
 
 
 async def test_a_higher_take_answers_a_lower_one_but_no_pinned_seed(stage: Stage) -> None:

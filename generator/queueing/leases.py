@@ -6,7 +6,8 @@ which rolls back all that came with it. Lock order as in queue.py.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +76,7 @@ class Leases:
         self._database, self._shelf, self._dispatch, self._signals = database, shelf, dispatch, signals
         self.terms = terms
         self.renders = Renders()
+        self._ends: set[tuple[str, int]] = set()  # leases that are being ended here, by job and attempt
 
     async def lease(self, worker: str, revision: str, limit: int | Callable[[str], int] = 1, job_id: str | None = None) -> list[Lease]:
         """The next job of this model revision: interactive ones first, then whose tenant holds the fewest leases, then whose
@@ -127,26 +129,27 @@ class Leases:
         async with self._database.read() as connection:
             holds = (await connection.execute(select(jobs.c.id).where(held(lease.job, lease.worker)))).first() is not None
         if not holds:
-            self.renders.ended(lease, "lost")
+            self._lost(lease)
         return holds
 
     async def finish(self, lease: Lease, made: Made) -> None:
         """Clip, job and everyone's answer in one transaction. Calling it again after a commit whose answer was lost is fine."""
-        async with self._database.write() as connection:
-            await next_sequence(connection)
-            row = (await connection.execute(ALL_JOBS.where(jobs.c.id == lease.job.id))).one_or_none()
-            ends = {"clip_id": made.clip_id, "progress": 100, "stage": "done"}
-            if await moved(connection, lease.job.id, Move.FINISH, held(lease.job, lease.worker), **ends):
-                assert row is not None, "it moved, so it is there"
-                keep = self.terms.keep if row.joinable else self.terms.keep_private
-                vectors = {row.embedder: row.vector} if row.embedder and row.vector and row.keep_words else {}
-                await self._shelf.add(connection, _draft(job_of(row), made, row.keep_words, tuple(row.tags), vectors, keep))
-                await answer_all(connection, lease.job.id, made.clip_id, made.gpu_seconds)
-            elif row is None or row.clip_id != made.clip_id:
-                raise self._lost(lease)
-        self.renders.ended(
-            lease, "made", stages_ms=made.stages_ms, gpu_seconds=made.gpu_seconds, peak_bytes=made.peak_bytes, clip_id=made.clip_id
-        )
+        with self._ending(lease):
+            async with self._database.write() as connection:
+                await next_sequence(connection)
+                row = (await connection.execute(ALL_JOBS.where(jobs.c.id == lease.job.id))).one_or_none()
+                ends = {"clip_id": made.clip_id, "progress": 100, "stage": "done"}
+                if await moved(connection, lease.job.id, Move.FINISH, held(lease.job, lease.worker), **ends):
+                    assert row is not None, "it moved, so it is there"
+                    keep = self.terms.keep if row.joinable else self.terms.keep_private
+                    vectors = {row.embedder: row.vector} if row.embedder and row.vector and row.keep_words else {}
+                    await self._shelf.add(connection, _draft(job_of(row), made, row.keep_words, tuple(row.tags), vectors, keep))
+                    await answer_all(connection, lease.job.id, made.clip_id, made.gpu_seconds)
+                elif row is None or row.clip_id != made.clip_id:
+                    raise self._lost(lease)
+            self.renders.ended(
+                lease, "made", stages_ms=made.stages_ms, gpu_seconds=made.gpu_seconds, peak_bytes=made.peak_bytes, clip_id=made.clip_id
+            )
         self._signals.tell(lease.job.id)
 
     async def step_down(self, lease: Lease, recipe: Recipe, note: str) -> Lease | None:
@@ -166,11 +169,12 @@ class Leases:
 
     async def fail(self, lease: Lease, code: str, message: str) -> list[str]:
         """Returns the requests that had joined by nearness and are free again (see withdrawal.fail_all)."""
-        async with self._database.write() as connection:
-            freed = await self._fail(connection, lease.job.id, code, message, held(lease.job, lease.worker))
-            if freed is None:
-                raise self._lost(lease)
-        self.renders.ended(lease, "out_of_memory" if code == OutOfMemory.code else "failed", code=code)
+        with self._ending(lease):
+            async with self._database.write() as connection:
+                freed = await self._fail(connection, lease.job.id, code, message, held(lease.job, lease.worker))
+                if freed is None:
+                    raise self._lost(lease)
+            self.renders.ended(lease, "out_of_memory" if code == OutOfMemory.code else "failed", code=code)
         self._signals.tell(lease.job.id)
         return freed
 
@@ -184,16 +188,30 @@ class Leases:
 
     async def release(self, lease: Lease) -> None:
         """Hands the job back, in order; it keeps its place, and this attempt does not count as lost."""
-        async with self._database.write() as connection:
-            if not await moved(connection, lease.job.id, Move.RELEASE, held(lease.job, lease.worker)):
-                raise self._lost(lease)
-            await self._dispatch.announce(connection, lease.job.id, lease.job.priority)
-        self.renders.ended(lease, "returned")
+        with self._ending(lease):
+            async with self._database.write() as connection:
+                if not await moved(connection, lease.job.id, Move.RELEASE, held(lease.job, lease.worker)):
+                    raise self._lost(lease)
+                await self._dispatch.announce(connection, lease.job.id, lease.job.priority)
+            self.renders.ended(lease, "returned")
         self._signals.tell(lease.job.id)
         self._dispatch.wake()
 
+    @contextmanager
+    def _ending(self, lease: Lease) -> Iterator[None]:
+        """While this process ends a lease itself, a sign of life that finds it gone is no loss: it came just after the commit."""
+        self._ends.add((lease.job.id, lease.attempt))
+        try:
+            yield
+        except LeaseLost:
+            self.renders.ended(lease, "lost")
+            raise
+        finally:
+            self._ends.discard((lease.job.id, lease.attempt))
+
     def _lost(self, lease: Lease) -> LeaseLost:
-        self.renders.ended(lease, "lost")
+        if (lease.job.id, lease.attempt) not in self._ends:
+            self.renders.ended(lease, "lost")
         return LeaseLost(f"{lease.job.id} is no longer leased under attempt {lease.attempt}")
 
     async def expire(self, *, every: bool = False) -> Expired:
