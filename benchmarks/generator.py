@@ -109,7 +109,7 @@ def equality(bench: Bench, wan: Wan, recipe: Recipe, theirs: stock.StockClip, ma
     with torch.no_grad():
         given = latent[None].to(bench.device)
         decoded = bench.pipe.vae.decode(given, return_dict=False)[0][0].permute(1, 2, 3, 0)
-        again = torch.from_numpy(wan._decoder(given, tiled=False, piece_ended=lambda: None)).float() / 127.5 - 1
+        again = torch.from_numpy(wan._decoder(given, wan._decoder.ways(given)[0], lambda: None)).float() / 127.5 - 1
         found["decoder on equal latents, mean difference of 255"] = float((again - decoded.float().cpu()).abs().mean() * 127.5)
         if recipe.frames < 60:
             found["a pass of stock in bfloat16, relative L2 to float32"] = _bfloat16_itself(bench, given)
@@ -195,13 +195,15 @@ SWITCHES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("denoise", "attention _native_flash", {"attention": "_native_flash"}),
     ("denoise", "attention flash", {"attention": "flash"}),
     ("denoise", "attention _flash_3", {"attention": "_flash_3"}),
+    ("denoise", "GELU by itself", {"ffn_fuse": "off"}),
     ("vae_decode", "as chosen", {}),
     ("vae_decode", "VAE float32", {"vae_precision": "float32"}),
     ("vae_decode", "VAE bfloat16", {"vae_precision": "bfloat16"}),
     ("vae_decode", "VAE plain layout", {"vae_layout": "plain"}),
-    ("vae_decode", "VAE norms not fused", {"vae_fuse": "off"}),
+    ("vae_decode", "frame by frame", {"vae_whole": "off"}),
+    ("vae_decode", "the same, norms not fused", {"vae_whole": "off", "vae_fuse": "off"}),
     ("vae_decode", "cuDNN does not search", {"vae_search": "off"}),
-    ("vae_decode", "all three off", {"vae_layout": "plain", "vae_fuse": "off", "vae_search": "off"}),
+    ("vae_decode", "all four off", {"vae_layout": "plain", "vae_whole": "off", "vae_fuse": "off", "vae_search": "off"}),
 )
 
 
@@ -217,7 +219,7 @@ def settings(bench: Bench) -> dict[str, Any]:
 
         def decode(wan: Wan = wan) -> None:
             with torch.no_grad():
-                wan._decoder(latent, tiled=False, piece_ended=lambda: None)
+                wan._decoder(latent, wan._decoder.ways(latent)[0], lambda: None)
 
         if stage == "denoise":
             first = bench.timed(lambda wan=wan: ours(wan, recipe))  # type: ignore[misc]  # a lambda with a default has no type
@@ -243,7 +245,7 @@ def profile(bench: Bench) -> dict[str, Any]:
 
     def decode() -> object:
         with torch.no_grad():
-            return wan._decoder(latent, tiled=False, piece_ended=lambda: None)
+            return wan._decoder(latent, wan._decoder.ways(latent)[0], lambda: None)
 
     found: dict[str, Any] = {}
     for name, work in (("a clip of four steps", lambda: ours(wan, recipe, [f"{PROMPT}, new"])), ("its decode alone", decode)):

@@ -18,6 +18,7 @@ from benchmarks.full_size import build
 from cache.catalog import WAN_TI2V_5B, Ask, ServedModel, resolve
 from cache.recipe import Recipe
 from generator.diffusion.acceleration import laid_off, uncompiled
+from generator.diffusion.blocks import unfuse_gelu
 from generator.diffusion.wan import Wan
 from generator.renderer import Order, Rendered
 from generator.speed import Speed, choose
@@ -65,6 +66,7 @@ class Bench:
         """A fresh one: nothing compiled, a VAE as stock's."""
         torch.compiler.reset()
         uncompiled(self.pipe.transformer)
+        unfuse_gelu(self.pipe.transformer)
         speed = Speed(headroom=0, **choices)
         if self.tiny and not self.cuda:
             speed = replace(speed, precision="bfloat16")

@@ -89,12 +89,18 @@ class Settings(BaseSettings):
     guidance: Literal["auto", "together", "apart"] = Field(
         "auto", description="Both passes of a guided step as one batch of two, or one after the other; auto: together on a GPU."
     )
+    ffn_fuse: Literal["auto", "on", "off"] = Field(
+        "auto", description="Compute the GELU of the transformer within the matrix product before it; auto: on a GPU."
+    )
     vae_precision: Literal["auto", "float32", "bfloat16"] = Field("auto", description="Of the VAE; auto: that of the transformer.")
     vae_layout: Literal["auto", "channels_last", "plain"] = Field(
         "auto", description="Memory layout of the VAE; auto: channels last where it computes in bfloat16."
     )
     vae_fuse: Literal["auto", "on", "off"] = Field(
         "auto", description="Compile the VAE's norms together with what follows them; auto: on a GPU."
+    )
+    vae_whole: Literal["auto", "on", "off"] = Field(
+        "auto", description="Decode all frames of a small clip in one pass, compiled where blocks are; auto: on a GPU that compiles."
     )
     vae_search: Literal["auto", "on", "off"] = Field(
         "auto", description="Whether cuDNN tries its algorithms at each new size and keeps the fastest; auto: on a GPU."

@@ -11,7 +11,7 @@ from torch import Tensor
 from generator.demo import parts
 from generator.demo.descent import Clock, Descent, Studio, autocast, channels_last, compiled, say
 from generator.demo.ranks import Ranks
-from generator.demo.whole_clip import decode_whole, encode_whole, run_whole
+from generator.diffusion.whole_clip import decode_whole, encode_whole, run_whole
 
 
 def train_vae(studio: Studio, clock: Clock, batch: int, steps: int, ranks: Ranks) -> AutoencoderKLWan:

@@ -27,7 +27,7 @@ from generator.demo.descent import Clock, Descent, Studio, autocast, compiled, s
 from generator.demo.ranks import Ranks
 from generator.demo.supervision import Answers, Supervision, forward, owners
 from generator.demo.tokens import train_tokenizer
-from generator.demo.whole_clip import encode_whole, run_whole
+from generator.diffusion.whole_clip import encode_whole, run_whole
 
 # --- latents with captions ------------------------------------------------------------------------------------------
 

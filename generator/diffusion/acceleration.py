@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import structlog
 import torch
 from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
 
+from generator.diffusion.blocks import LinearGELU, fuse_gelu, read_texts_once, unfuse_gelu
 from generator.speed import Chosen, Speed
 
 log = structlog.get_logger(__name__)
@@ -21,7 +22,9 @@ _DYNAMIC = {"mixed": None, "static": False, "dynamic": True}
 
 def accelerate(pipe: Any, chosen: Chosen, speed: Speed) -> str:
     """In words what was put in, for the log and `reprise worker`."""
+    read_texts_once(pipe.transformer)
     attention = _attend(pipe.transformer, chosen.attention)
+    gelu = "GELU within its product, " if chosen.ffn_fuse and fuse_gelu(pipe.transformer) else ""
     vae = [f"VAE in {chosen.vae_precision}"]
     if chosen.channels_last:
         _channels_last(pipe.vae)
@@ -32,11 +35,18 @@ def accelerate(pipe: Any, chosen: Chosen, speed: Speed) -> str:
     if chosen.vae_fuse:
         _fuse_norms(pipe.vae.decoder)
         vae.append("norms fused")
+    if chosen.vae_whole:
+        vae.append("small clips in one pass")
     if chosen.compile != "off":
         pipe.transformer.compile_repeated_blocks(fullgraph=True, dynamic=_DYNAMIC[chosen.compile])
     compiles = "compiles nothing" if chosen.compile == "off" else f"compiles the transformer's blocks ({chosen.compile})"
     guidance = "both passes of guidance at once" if chosen.together else "one pass of guidance after the other"
-    return f"{compiles}, attention {attention}, {guidance}, {', '.join(vae)}"
+    return f"{compiles}, attention {attention}, {guidance}, {gelu}{', '.join(vae)}"
+
+
+def compiled(function: Callable[[torch.Tensor], torch.Tensor], chosen: Chosen) -> Callable[[torch.Tensor], torch.Tensor]:
+    """For each shape by itself; as it is, where nothing is to be compiled."""
+    return function if chosen.compile == "off" else torch.compile(function, dynamic=False)
 
 
 def compile_faults() -> tuple[type[Exception], ...]:
@@ -57,12 +67,15 @@ def uncompiled(model: Any) -> None:
 
 @contextmanager
 def laid_off(model: Any) -> Iterator[None]:
-    """As `uncompiled`, for a while."""
+    """As it was written, for a while: as `uncompiled`, and nothing fused."""
     compiled = {module: module._compiled_call_impl for module in model.modules() if module._compiled_call_impl is not None}
+    fused = unfuse_gelu(model)
     uncompiled(model)
     try:
         yield
     finally:
+        for module in fused:
+            module.__class__ = LinearGELU
         for module, call in compiled.items():
             module._compiled_call_impl = call
 

@@ -1,57 +1,103 @@
-"""Latents to pictures: the VAE, clip by clip, in tiles where memory is short."""
+"""Latents to pictures: the VAE, clip by clip; small clips in one pass, others frame by frame, in tiles where memory is short."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 import torch
 
-from generator.diffusion.acceleration import compile_faults, uncompiled
+from generator.diffusion.acceleration import compile_faults, compiled, uncompiled
+from generator.diffusion.whole_clip import decode_whole, run_whole
 from generator.renderer import Frames
+from generator.speed import Chosen
 
 log = structlog.get_logger(__name__)
+
+Way = Literal["whole", "frames", "tiles"]
+"""All frames in one pass; one latent frame after the other, as diffusers does; or that, tile by tile. The most memory first."""
+
+_SMALL = 2**23
+"""Pixels of all frames of the largest clip that is decoded in one pass: 21 frames of 480x640. The 5B's decoder holds 128 bytes for
+each of them in every one of its last layers. Compiling takes 15 s, so it is done for one size only, the first that comes; it
+saves 30 % of a decode, where a pass that is not compiled saves 10 % for twice the memory."""
 
 _LOCKED = 64 * 2**20
 """Bytes of the largest film that is fetched into page-locked memory, of which a machine has no more than its own."""
 
 
 class Decoder:
-    """`search`: cuDNN tries its algorithms once at every new shape, and keeps the fastest."""
+    """The VAE of a loaded pipeline, as `chosen` says; `chosen.vae_search`: cuDNN tries its algorithms once at every new shape."""
 
-    def __init__(self, pipe: Any, channels_last: bool, search: bool) -> None:
-        self._vae, self._channels_last, self._search = pipe.vae, channels_last, search
+    def __init__(self, pipe: Any, chosen: Chosen) -> None:
+        self._vae, self._chosen = pipe.vae, chosen
+        self._scale = pipe.vae_scale_factor_temporal * pipe.vae_scale_factor_spatial**2
         self._mean = torch.tensor(pipe.vae.config.latents_mean).view(1, -1, 1, 1, 1).to(pipe.vae.device)
         self._deviation = torch.tensor(pipe.vae.config.latents_std).view(1, -1, 1, 1, 1).to(pipe.vae.device)
+        self._whole: Callable[[torch.Tensor], torch.Tensor] | None = None
+        self._compiled_for: torch.Size | None = None
+        if chosen.vae_whole:
+            run_whole(pipe.vae)
+            self._whole = compiled(self._in_one_pass, chosen)
 
-    def __call__(self, latent: torch.Tensor, tiled: bool, piece_ended: Callable[[], None]) -> Frames:
-        """(F, H, W, 3) of one latent. `piece_ended` is called after every latent frame, of every tile, and stops the work by
-        raising."""
+    def ways(self, latent: torch.Tensor) -> list[Way]:
+        """Those that suit this latent, each to be tried where the one before ran out of memory."""
+        small = latent[0, 0].numel() * self._scale <= _SMALL
+        ready = self._chosen.compile == "off" or self._compiled_for in (None, latent.shape)
+        return ["whole", "frames", "tiles"] if self._whole and small and ready else ["frames", "tiles"]
+
+    def __call__(self, latent: torch.Tensor, way: Way, piece_ended: Callable[[], None]) -> Frames:
+        """(F, H, W, 3) of one latent. `piece_ended` is called after every piece (a latent frame, of every tile; or the whole clip)
+        and stops the work by raising."""
+        with torch.backends.cudnn.flags(enabled=True, benchmark=self._chosen.vae_search):
+            if way == "whole" and self._whole is not None:
+                self._compiled_for = latent.shape
+                try:
+                    film = self._whole(latent)
+                    piece_ended()
+                    return _fetched(film)
+                except compile_faults() as error:
+                    log.warning("clips are decoded frame by frame", reason=_said(error))
+                self._whole = None
+            return _fetched(self._frame_by_frame(latent, way == "tiles", piece_ended))
+
+    def _in_one_pass(self, latent: torch.Tensor) -> torch.Tensor:
+        return _bright(decode_whole(self._vae, self._given(latent)))
+
+    def _frame_by_frame(self, latent: torch.Tensor, tiled: bool, piece_ended: Callable[[], None]) -> torch.Tensor:
         vae = self._vae
-        given = (latent * self._deviation + self._mean).to(vae.dtype)
-        if self._channels_last:
-            given = given.contiguous(memory_format=torch.channels_last_3d)
         hook = vae.decoder.register_forward_hook(lambda *_: piece_ended())
         vae.use_tiling = tiled
         try:
-            with torch.backends.cudnn.flags(enabled=True, benchmark=self._search):
-                film = self._decoded(given)
+            return _bright(self._decoded(self._given(latent)))
         finally:
             vae.use_tiling = False
             vae.clear_cache()  # features of earlier frames, which an exception leaves behind
             hook.remove()
-        bright = ((film[0].float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
-        return _fetched(bright.permute(1, 2, 3, 0).contiguous())
+
+    def _given(self, latent: torch.Tensor) -> torch.Tensor:
+        given = (latent * self._deviation + self._mean).to(self._vae.dtype)
+        return given.contiguous(memory_format=torch.channels_last_3d) if self._chosen.channels_last else given
 
     def _decoded(self, given: torch.Tensor) -> torch.Tensor:
         try:
             return self._vae.decode(given, return_dict=False)[0]  # type: ignore[no-any-return]  # diffusers is not typed
         except compile_faults() as error:
-            log.warning("the VAE goes on uncompiled", reason=f"{type(error).__name__}: {str(error)[:300]}")
+            log.warning("the VAE goes on uncompiled", reason=_said(error))
             uncompiled(self._vae)
         self._vae.clear_cache()
         return self._vae.decode(given, return_dict=False)[0]  # type: ignore[no-any-return]  # as above
+
+
+def _bright(film: torch.Tensor) -> torch.Tensor:
+    """(F, H, W, 3) in 0..255, of (1, 3, F, H, W) in -1..1."""
+    bright = ((film[0].float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+    return bright.permute(1, 2, 3, 0).contiguous()
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error)[:300]}"
 
 
 def _fetched(film: torch.Tensor) -> Frames:

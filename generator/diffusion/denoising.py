@@ -1,7 +1,8 @@
-"""The denoise loop: noise to a clean latent, as `WanPipeline` does it, with two differences that leave the result alone.
+"""The denoise loop: noise to a clean latent, as `WanPipeline` does it, with three differences that leave the result alone.
 
 Every token of a clip made from text alone has the same timestep, so it is given once and not once per token, which spares
-each block its largest reads. And the two passes of guidance may run as one batch of two.
+each block its largest reads. The text is read once and not at every step. And the two passes of guidance may run as one
+batch of two.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 
 from cache.recipe import Recipe
 from generator.diffusion.acceleration import compile_faults, uncompiled
+from generator.diffusion.blocks import Reader
 from generator.diffusion.step_caches import step_cache
 
 log = structlog.get_logger(__name__)
@@ -42,13 +44,12 @@ def denoise(pipe: Any, recipe: Recipe, noise: torch.Tensor, guided: Guided, step
     scheduler.set_begin_index(0)  # else the first step asks the device where it is
     texts = guided.texts.to(transformer.dtype)
     against = guided.against.to(transformer.dtype).expand(len(noise), -1, -1)
-    with step_cache(transformer, recipe) as cached:
+    with step_cache(transformer, recipe) as cached, Reader(transformer) as reader:
         together = guided.together and not cached  # a step cache keeps one memory for each of the two passes
         both = torch.cat([texts, against]) if together else texts
         for step, timestep in enumerate(scheduler.timesteps):
-            now = _Now(
-                transformer, timestep, {"step_index": step, "sigma": float(scheduler.sigmas[step]), "num_inference_steps": recipe.steps}
-            )
+            known = {"step_index": step, "sigma": float(scheduler.sigmas[step]), "num_inference_steps": recipe.steps}
+            now = _Now(transformer, reader, timestep, known)
             given = latents.to(transformer.dtype)
             if recipe.guidance <= 1:
                 predicted = now.passed("cond", given, texts)
@@ -68,11 +69,13 @@ class _Now:
     """One step: where it stands, for the transformer and for whatever hooks it has."""
 
     transformer: Any
+    reader: Reader
     timestep: torch.Tensor
     known: dict[str, Any]
 
     def passed(self, name: str, latents: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         """The transformer's prediction; `name` is which of the two passes of guidance it is."""
+        self.reader.turn_to(text)
         try:
             return self._run(name, latents, text)
         except compile_faults() as error:

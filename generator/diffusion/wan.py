@@ -24,7 +24,7 @@ from cache.errors import RenderFailed, RenderStopped
 from cache.recipe import Recipe
 from generator.diffusion.acceleration import accelerate
 from generator.diffusion.clocks import Stages
-from generator.diffusion.decoding import Decoder
+from generator.diffusion.decoding import Decoder, Way
 from generator.diffusion.denoising import Guided, denoise, draw
 from generator.diffusion.prompts import Prompts
 from generator.diffusion.step_caches import known_step_cache
@@ -61,6 +61,7 @@ class Batch:
     told: Told
     stop: Stop
     stages: Stages
+    ways: list[Way] = field(default_factory=list)  # of decoding, those that were not seen not to fit
     in_tiles: set[int] = field(default_factory=set)  # clips of it
     peak: int = 0  # bytes, before the device's own mark was set back
 
@@ -112,7 +113,7 @@ class Wan:
         self._pipe = pipe.to(device)
         self.choices = accelerate(pipe, chosen, speed)
         self._prompts = Prompts(speed.prompts_kept)
-        self._decoder = Decoder(pipe, chosen.channels_last, chosen.vae_search)
+        self._decoder = Decoder(pipe, chosen)
         self.where = f"{device} in {chosen.precision}"
 
     def _room(self, headroom: int) -> tuple[int | None, int | None, str]:
@@ -205,32 +206,36 @@ class Wan:
         return (1, pipe.transformer.config.in_channels, deep, tall, wide)
 
     def _decoded(self, latent: torch.Tensor, batch: Batch, clip: int) -> Frames:
-        whole = not (batch.orders[clip].tiled or batch.in_tiles)  # what did not fit once is not tried again
+        batch.ways = batch.ways or (["tiles"] if batch.orders[clip].tiled else self._decoder.ways(latent))
         batch.peak = max(batch.peak, self._peak())
-        try:
-            return self._decode(latent, batch, clip, tiled=not whole)
-        except Exception as error:
-            if not (whole and out_of_memory(error)):
-                raise
-        # Outside the handler: the error's traceback held the tensors that are to be freed.
-        free_memory()
-        self._peak()  # of what did not fit: no measure of what does
-        log.warning("out of memory: decoding again in tiles", size=batch.recipe.size, frames=batch.recipe.frames)
-        return self._decode(latent, batch, clip, tiled=True)
+        while len(batch.ways) > 1:
+            try:
+                return self._decode(latent, batch, clip)
+            except Exception as error:
+                if not out_of_memory(error):
+                    raise
+            # Outside the handler: the error's traceback held the tensors that are to be freed.
+            free_memory()
+            self._peak()  # of what did not fit: no measure of what does
+            del batch.ways[0]
+            log.warning("out of memory: decoding again", way=batch.ways[0], size=batch.recipe.size, frames=batch.recipe.frames)
+        return self._decode(latent, batch, clip)
 
-    def _decode(self, latent: torch.Tensor, batch: Batch, clip: int, *, tiled: bool) -> Frames:
-        pieces, done = latent.shape[2] * len(batch.orders), clip * latent.shape[2]
-        if tiled:
+    def _decode(self, latent: torch.Tensor, batch: Batch, clip: int) -> Frames:
+        way = batch.ways[0]
+        of_clip = 1 if way == "whole" else latent.shape[2]
+        pieces, done = of_clip * len(batch.orders), of_clip * clip
+        if way == "tiles":
             batch.in_tiles.add(clip)
 
         def piece_ended() -> None:
-            # The decoder makes one latent frame at a time. Tiled decoding calls it more often: progress waits at the end.
+            # Once a clip, or once a latent frame. Tiled decoding calls it more often: progress waits at the end.
             nonlocal done
-            done = min(done + 1, (clip + 1) * latent.shape[2])
+            done = min(done + 1, (clip + 1) * of_clip)
             batch.check_stop()
             batch.told(Progress("vae_decode", DENOISE_ENDS + (DECODE_ENDS - DENOISE_ENDS) * done // pieces))
 
-        return self._decoder(latent, tiled, piece_ended)
+        return self._decoder(latent, way, piece_ended)
 
     def _packed(self, latent: torch.Tensor) -> bytes:
         # float16, not bfloat16: latents stay within a dozen deviations, so its finer steps cost nothing.

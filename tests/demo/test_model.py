@@ -20,7 +20,7 @@ from generator.demo.drawing import draw
 from generator.demo.staging import draw_scene, stack
 from generator.demo.tiny import make_tiny_folder
 from generator.demo.tokens import train_tokenizer
-from generator.demo.whole_clip import decode_whole, encode_whole, run_whole
+from generator.diffusion.whole_clip import decode_whole, encode_whole, run_whole
 from tests.demo.heldback import ONE_THING, TWO_THINGS
 
 MODEL = Path(__file__).parents[2] / "generator" / "demo" / "model"

@@ -1,4 +1,4 @@
-"""The Wan VAE over a whole clip at once, for training.
+"""The Wan VAE over a whole clip at once.
 
 diffusers feeds the VAE one latent frame at a time through a cache of earlier frames. All its convolutions are causal, so
 one pass over all frames gives the same numbers, with a fifth of the kernel launches and a graph that compiles.
@@ -15,7 +15,9 @@ from torch import Tensor
 class WholeClipResample(WanResample):  # type: ignore[misc]
     """The one layer whose cached path differs from the plain one: it leaves the first frame out of time scaling."""
 
-    def forward(self, x: Tensor, feat_cache: object = None, feat_idx: object = None) -> Tensor:
+    def forward(self, x: Tensor, feat_cache: list[object] | None = None, feat_idx: list[int] | None = None) -> Tensor:
+        if feat_cache is not None:
+            return super().forward(x, feat_cache, feat_idx)  # type: ignore[no-any-return]  # diffusers is not typed
         if self.mode == "upsample3d" and x.shape[2] > 1:
             x = torch.cat([x[:, :, :1], self._twice(x[:, :, 1:])], dim=2)
         batch, _, frames = x.shape[:3]
@@ -32,7 +34,7 @@ class WholeClipResample(WanResample):  # type: ignore[misc]
 
 
 def run_whole(vae: AutoencoderKLWan) -> AutoencoderKLWan:
-    """Turn this VAE into one for `encode_whole` and `decode_whole` (its own encode and decode no longer work)."""
+    """Make this VAE one for `encode_whole` and `decode_whole`, too; its own encode and decode stay what they are."""
     for module in vae.modules():
         if type(module) is WanResample:
             module.__class__ = WholeClipResample
@@ -40,7 +42,7 @@ def run_whole(vae: AutoencoderKLWan) -> AutoencoderKLWan:
 
 
 def encode_whole(vae: AutoencoderKLWan, clip: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and log variance, each [batch, 16, 5, 16, 16], of clips [batch, 3, 17, 128, 128] in -1..1."""
+    """Mean and log variance, each [batch, 16, 5, 16, 16], of the demo model's clips [batch, 3, 17, 128, 128] in -1..1."""
     moments = vae.quant_conv(vae.encoder(patchify(clip, vae.config.patch_size)))
     mean, log_variance = moments.chunk(2, dim=1)
     return mean, log_variance.clamp(-30.0, 20.0)
@@ -48,5 +50,5 @@ def encode_whole(vae: AutoencoderKLWan, clip: Tensor) -> tuple[Tensor, Tensor]:
 
 def decode_whole(vae: AutoencoderKLWan, latent: Tensor) -> Tensor:
     """Clips of about -1..1, not clamped: a clamp would stop gradients."""
-    clip: Tensor = unpatchify(vae.decoder(vae.post_quant_conv(latent), first_chunk=True), vae.config.patch_size)
-    return clip
+    clip: Tensor = vae.decoder(vae.post_quant_conv(latent), first_chunk=True)
+    return clip if vae.config.patch_size is None else unpatchify(clip, vae.config.patch_size)

@@ -1,0 +1,172 @@
+"""What makes a clip faster leaves it alone: one pass over all frames, texts that are read once, GELU within its product."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers.models.activations import GELU
+
+from cache.catalog import Ask, resolve
+from cache.recipe import Recipe
+from generator.demo.tiny import make_tiny_folder
+from generator.diffusion import blocks, decoding
+from generator.diffusion.acceleration import laid_off
+from generator.diffusion.blocks import LinearGELU
+from generator.diffusion.wan import Wan, load
+from generator.model import FoundModel, find_model
+from generator.renderer import Order, Progress, Rendered
+from generator.speed import Speed
+
+EXACT = Speed(precision="float32")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> FoundModel:
+    folder = make_tiny_folder(tmp_path_factory.mktemp("model") / "tiny")
+    return find_model(str(folder), "", tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(scope="module")
+def recipe(model: FoundModel) -> Recipe:
+    return replace(resolve(model.served, Ask(steps=3)), frames=9, width=64, height=64)
+
+
+@pytest.fixture(scope="module")
+def plain(model: FoundModel) -> Wan:
+    return load(model, "cpu", EXACT, 2)
+
+
+@pytest.fixture
+def one_pass(model: FoundModel) -> Wan:
+    return load(model, "cpu", replace(EXACT, vae_whole="on"), 2)
+
+
+def made(wan: Wan, recipe: Recipe, *seeds: int, told: Callable[[Progress], None] = lambda _: None) -> list[Rendered]:
+    orders = [Order(f"a red circle moves to the left, {seed}", recipe, seed) for seed in seeds or (7,)]
+    return wan.render(orders, told, threading.Event())
+
+
+def apart(one: Rendered, other: Rendered) -> int:
+    """The largest difference of a byte."""
+    assert one.frames is not None
+    assert other.frames is not None
+    return int(np.abs(one.frames.astype(int) - other.frames).max())
+
+
+@pytest.mark.parametrize("frames", [1, 5, 9, 17])
+def test_one_pass_over_all_frames(plain: Wan, one_pass: Wan, recipe: Recipe, frames: int) -> None:
+    said = list[Progress]()
+    clips = made(one_pass, replace(recipe, frames=frames), 7, 8, told=said.append)
+    for clip, other in zip(clips, made(plain, replace(recipe, frames=frames), 7, 8), strict=True):
+        assert apart(clip, other) <= 1
+        assert (clip.notes, clip.tiled) == ((), False)
+    assert [each.percent for each in said if each.stage == "vae_decode"] == [70, 82, 95]
+    assert "small clips in one pass" in one_pass.choices
+    assert "one pass" not in plain.choices.replace("one pass of guidance", "")
+
+
+def test_a_large_clip_goes_frame_by_frame(one_pass: Wan, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_SMALL", 64 * 64 * 9 - 1)
+    said = list[Progress]()
+    made(one_pass, recipe, told=said.append)
+    assert len([each for each in said if each.stage == "vae_decode"]) == 4
+
+
+def test_without_memory_for_one_pass(plain: Wan, one_pass: Wan, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = list[int]()
+
+    def decoded(*_: Any) -> Any:
+        tried.append(1)
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(decoding, "decode_whole", decoded)
+    for clip, other in zip(made(one_pass, recipe, 7, 8), made(plain, recipe, 7, 8), strict=True):
+        assert apart(clip, other) == 0
+        assert (clip.notes, clip.tiled) == ((), False)
+    assert len(tried) == 1, "what did not fit once is not tried again"
+
+
+def test_it_is_compiled_for_the_first_size_alone(model: FoundModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    def written(function: Any, *, dynamic: bool, fullgraph: bool = False) -> Any:
+        assert not dynamic
+        return function
+
+    monkeypatch.setattr(torch, "compile", written)  # a compile takes seconds; the compiler's own result is benchmarks/generator.py's
+    wan = load(model, "cpu", replace(EXACT, compile="static", vae_whole="on"), 2)
+    pieces = []
+    for each in (recipe, replace(recipe, width=96), recipe):
+        said = list[Progress]()
+        made(wan, replace(each, steps=1), told=said.append)
+        pieces.append(len([one for one in said if one.stage == "vae_decode"]) - 1)
+    assert pieces == [1, 3, 1]
+
+
+def test_one_pass_that_does_not_compile(plain: Wan, one_pass: Wan, recipe: Recipe) -> None:
+    def refused(_: torch.Tensor) -> torch.Tensor:
+        raise torch._inductor.exc.InductorError(RuntimeError("no compiler is here"), None)
+
+    one_pass._decoder._whole = refused
+    assert apart(made(one_pass, recipe)[0], made(plain, recipe)[0]) == 0
+    assert apart(made(one_pass, recipe)[0], made(plain, recipe)[0]) == 0
+
+
+@pytest.mark.parametrize("guidance", ["together", "apart"])
+def test_a_text_is_read_once(model: FoundModel, recipe: Recipe, guidance: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wan = load(model, "cpu", replace(EXACT, guidance=guidance), 2)
+    attentions, read = [block.attn2 for block in wan._pipe.transformer.blocks], list[object]()
+    for attention in attentions:
+        attention.to_k.register_forward_hook(lambda *_: read.append(1))
+    once = made(wan, recipe)[0]
+    assert len(read) == len(attentions) * (1 if guidance == "together" else 2)
+    assert all(attention.processor.key is None and attention.processor.value is None for attention in attentions)
+    # With no room for them they are computed at every step, to the same result.
+    monkeypatch.setattr(blocks, "_KEPT", 0)
+    read.clear()
+    assert made(wan, recipe)[0].latent == once.latent
+    assert len(read) == len(attentions) * recipe.steps * (1 if guidance == "together" else 2)
+
+
+def test_a_stop_forgets_what_was_read(model: FoundModel, recipe: Recipe) -> None:
+    wan = load(model, "cpu", EXACT, 2)
+
+    def stop(progress: Progress) -> None:
+        if progress.percent > 40:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        made(wan, recipe, told=stop)
+    assert all(block.attn2.processor.key is None for block in wan._pipe.transformer.blocks)
+
+
+def test_gelu_within_its_product(plain: Wan, model: FoundModel, recipe: Recipe) -> None:
+    wan = load(model, "cpu", replace(EXACT, ffn_fuse="on"), 2)
+    transformer, count = wan._pipe.transformer, len(wan._pipe.transformer.blocks)
+
+    def kinds() -> list[type]:
+        return [type(module) for module in transformer.modules() if isinstance(module, GELU)]
+
+    assert "GELU within its product" in wan.choices
+    assert kinds() == [LinearGELU] * count
+    assert apart(made(wan, recipe)[0], made(plain, recipe)[0]) <= 2  # a CPU has it exact, not in the tanh approximation
+    with laid_off(transformer):
+        assert kinds() == [GELU] * count
+    assert kinds() == [LinearGELU] * count
+
+
+def test_a_gelu_that_gives_something_else_is_not_used(model: FoundModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(blocks, "_linear_gelu", lambda given, weight, bias: torch.nn.functional.relu(given @ weight.t() + bias))
+    wan = load(model, "cpu", replace(EXACT, ffn_fuse="on"), 2)
+    assert "GELU" not in wan.choices
+    assert not any(isinstance(module, LinearGELU) for module in wan._pipe.transformer.modules())
+
+
+def test_everything_together(plain: Wan, model: FoundModel, recipe: Recipe, tmp_path: Path) -> None:
+    speed = replace(EXACT, ffn_fuse="on", vae_whole="on", guidance="together", compiled=tmp_path)
+    assert apart(made(load(model, "cpu", speed, 2), recipe)[0], made(plain, recipe)[0]) <= 2
