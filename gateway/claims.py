@@ -17,6 +17,7 @@ from gateway.ask import Answered, Order
 from gateway.entry.access import Caller
 from generator.job import Job
 from generator.queueing.queue import Queue
+from generator.queueing.queue_times import Standing
 from generator.queueing.signals import Signals
 
 _POLL = 0.5  # seconds between looks at a job that another process renders
@@ -45,14 +46,22 @@ class Claims:
 
     async def describe(self, request: Request, *, waited: bool = False) -> Answered:
         """`request` with what it stands on now."""
-        if request.clip_id is not None:
+        return (await self._described([request], waited=waited))[0]
+
+    async def _described(self, found: list[Request], *, waited: bool = False) -> list[Answered]:
+        held = {request.clip_id for request in found if request.clip_id is not None}
+        clips: dict[str, Clip] = {}
+        if held:
             async with self._database.read() as connection:
-                clip = await self._shelf.by_id(connection, request.clip_id)
-            return answered_with(request, clip, waited=waited)
-        if request.job_id is None or not request.open:
-            return Answered(request, collapsed=request.verdict == "joined", waited=waited)
-        job = await self._queue.job(request.job_id)
-        standing = await self._queue.standing(request.job_id)
+                clips = {clip.id: clip for clip in await self._shelf.by_ids(connection, held)}
+        waiting = {request.job_id for request in found if request.clip_id is None and request.open and request.job_id is not None}
+        jobs = await self._queue.look(waiting)
+        return [self._answered(request, clips, jobs, waited) for request in found]
+
+    def _answered(self, request: Request, clips: dict[str, Clip], jobs: dict[str, tuple[Job, Standing]], waited: bool) -> Answered:
+        if request.clip_id is not None:
+            return answered_with(request, clips.get(request.clip_id), waited=waited)
+        job, standing = jobs.get(request.job_id or "", (None, Standing(None, None)))
         return Answered(
             request,
             job=None if job is None else self._fresher(job),
@@ -85,16 +94,7 @@ class Claims:
 
     async def page(self, caller: Caller, after: str | None, limit: int, order: Order) -> tuple[list[Answered], bool]:
         found, more = await self._requests.page(caller.tenant, after, limit, order)
-        async with self._database.read() as connection:
-            held = await self._shelf.by_ids(connection, {request.clip_id for request in found if request.clip_id is not None})
-        clips = {clip.id: clip for clip in held}
-        listed = []
-        for request in found:
-            if request.clip_id is not None:
-                listed.append(answered_with(request, clips.get(request.clip_id)))
-            else:
-                listed.append(await self.describe(request))
-        return listed, more
+        return await self._described(found), more
 
     async def cancel(self, caller: Caller, video_id: str) -> Answered:
         """Cancelling what is finished, failed or cancelled already changes nothing."""

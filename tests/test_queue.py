@@ -14,9 +14,10 @@ from cache.errors import LeaseLost, QueueFull
 from cache.storage.database import Database
 from cache.storage.tables import clip_vectors
 from generator.job import Priority, State
+from generator.queueing import queue_times
 from generator.queueing.leases import Terms
 from generator.queueing.queue import AlreadyMade, Submitted
-from generator.queueing.queue_times import Waiting, medians, retry_after, standing
+from generator.queueing.queue_times import Standing, Waiting, in_turns, medians, retry_after, standings
 from generator.queueing.withdrawal import adopt, adopt_clip, withdraw
 from generator.renderer import Progress
 from tests.stage import SERVED, Stage, draft, made, new_job, seeded, set_stage, take
@@ -389,8 +390,8 @@ async def test_the_render_stops_when_the_last_one_leaves(stage: Stage) -> None:
     assert not flag.is_set()
     assert (await stage.queue.withdraw(second)).stop
     assert flag.is_set()
-    job = await stage.queue.job(found.job_id)
-    assert job is not None
+    job, standing = (await stage.queue.look([found.job_id, "job_unknown"]))[found.job_id]
+    assert standing == Standing(None, None)
     assert (job.state, job.error_code) == (State.CANCELLED, "cancelled")
     row = await stage.row("requests", first)
     assert (row.error_code, row.deleted_at) == ("cancelled", None)
@@ -430,17 +431,40 @@ async def test_cancelling_a_job_tells_everyone(stage: Stage) -> None:
 async def test_position_and_eta_come_from_measured_times(stage: Stage) -> None:
     await stage.ask(take("first"))
     (lease,) = await stage.leases.lease("w", REVISION)
-    assert (await stage.queue.standing(lease.job.id)).eta_seconds is None
+    assert (await place(stage, lease.job.id)) == Standing(None, None)
     await stage.age(lease.job.id, started_at=10)
     await stage.leases.finish(lease, made())
     stage = set_stage(stage.database, Path(str(stage.database.url.database)).parent)  # forgets the medians that it read
     second, third = [await stage.job_for(take(words)) for words in ("second", "third")]
-    standings = [await stage.queue.standing(job) for job in (second, third)]
-    assert [one.position for one in standings] == [1, 2]
-    assert [one.eta_seconds for one in standings] == [pytest.approx(10, abs=1), pytest.approx(20, abs=1)]
+    stand = [await place(stage, job) for job in (second, third)]
+    assert [one.position for one in stand] == [1, 2]
+    assert [one.eta_seconds for one in stand] == [pytest.approx(10, abs=1), pytest.approx(20, abs=1)]
     await stage.leases.lease("w", REVISION)
-    assert (await stage.queue.standing(second)).position is None
-    assert (await stage.queue.standing(third)).position == 1
+    assert (await place(stage, second)).position is None, "at once, whatever is kept"
+    await asyncio.sleep(0.2)  # what was read of the queue is kept for ten times as long as it took
+    assert (await place(stage, third)).position == 1
+
+
+async def place(stage: Stage, job_id: str) -> Standing:
+    return (await stage.queue.look([job_id]))[job_id][1]
+
+
+async def test_the_queue_is_read_a_tenth_of_the_time(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [await stage.job_for(take(words)) for words in ("first", "second")]
+    reads = list[int]()
+    read = queue_times.read_waiting
+
+    async def slowly(connection: AsyncConnection) -> list[Waiting]:
+        reads.append(1)
+        await asyncio.sleep(0.1)
+        return await read(connection)
+
+    monkeypatch.setattr(queue_times, "read_waiting", slowly)
+    for _ in range(20):
+        assert [(await place(stage, job)).position for job in jobs] == [1, 2]
+    assert len(reads) == 1
+    assert (await place(stage, await stage.job_for(take("third")))).position == 3, "what came since is not missed"
+    assert len(reads) == 2
 
 
 def waiting(job_id: str, place: int, *, leased_by: str | None = None, background: bool = False, revision: str = "r") -> Waiting:
@@ -454,10 +478,12 @@ def test_two_workers_halve_the_wait_and_other_models_do_not_count() -> None:
         waiting("a", 1, leased_by="w1"), waiting("b", 2, leased_by="w2"), waiting("x", 3, revision="other"),
         waiting("plan", 4, background=True), waiting("mine", 5),
     ]  # fmt: skip
-    assert standing("mine", queue, known) == standing("mine", queue[::-1], known)
-    mine, plan = standing("mine", queue, known), standing("plan", queue, known)
-    assert (mine.position, mine.eta_seconds) == (1, (7 + 7) / 2 + 11)
-    assert (plan.position, plan.eta_seconds) == (2, (7 + 7 + 11) / 2 + 11)
+    stand = standings(in_turns(queue), known)
+    assert stand == standings(in_turns(queue[::-1]), known)
+    assert stand["mine"] == Standing(1, (7 + 7) / 2 + 11)
+    assert stand["plan"] == Standing(2, (7 + 7 + 11) / 2 + 11)
+    assert stand["a"] == Standing(None, 7)
+    assert stand["x"] == Standing(1, 11)
     assert retry_after(queue, 5, known) == 11 / 2
     assert retry_after(queue, 5, medians([])) == 5.0
 

@@ -7,7 +7,8 @@ all processes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import func, or_, select, update
@@ -20,7 +21,7 @@ from cache.storage.tables import clips, jobs
 from generator.job import Job, Move, Priority, State
 from generator.queueing.dispatch import Dispatch
 from generator.queueing.queue_rows import ALL_JOBS, OPEN_STATES, NewJob, OpenJob, job_of, made_meanwhile, moved, row_of
-from generator.queueing.queue_times import RenderTimes, Standing, read_waiting, retry_after, standing
+from generator.queueing.queue_times import Places, RenderTimes, Standing, read_waiting, retry_after
 from generator.queueing.signals import Signals
 from generator.queueing.withdrawal import CANCELLED, Withdrawn, fail_all, withdraw
 
@@ -46,6 +47,7 @@ class Queue:
         self._database, self._dispatch, self._signals, self._limit = database, dispatch, signals, limit
         self._tenant_limit = limit if tenant_limit is None else tenant_limit
         self._times = RenderTimes()
+        self._places = Places(self._times)
 
     # Asking
 
@@ -153,10 +155,14 @@ class Queue:
 
     # Looking
 
-    async def job(self, job_id: str) -> Job | None:
+    async def look(self, job_ids: Collection[str]) -> dict[str, tuple[Job, Standing]]:
+        """Those of them that are there, each with where it stands: position and time left, both None for a job that is not open."""
+        if not job_ids:
+            return {}
         async with self._database.read() as connection:
-            row = (await connection.execute(ALL_JOBS.where(jobs.c.id == job_id))).one_or_none()
-        return None if row is None else job_of(row)
+            found = [job_of(row) for row in await connection.execute(ALL_JOBS.where(jobs.c.id.in_(job_ids)))]
+            places = await self._places.of(connection, {job.id for job in found if job.state in {State.QUEUED, State.LEASED}})
+        return {job.id: (job, _place(job, places.get(job.id, Standing(None, None)))) for job in found}
 
     async def open_of_film(self, connection: AsyncConnection, film_key: str) -> list[Job]:
         """Open jobs of all its takes, highest first, then those of pinned seeds."""
@@ -188,7 +194,7 @@ class Queue:
         waits = select(jobs.c.id).where(jobs.c.state == State.QUEUED.value, jobs.c.priority == Priority.INTERACTIVE.value)
         return (await connection.execute(waits.limit(1))).first() is not None
 
-    async def standing(self, job_id: str) -> Standing:
-        """Position and time left, both None for a job that is not open."""
-        async with self._database.read() as connection:
-            return standing(job_id, await read_waiting(connection), await self._times.known(connection))
+
+def _place(job: Job, known: Standing) -> Standing:
+    """What is kept of the queue may be older than the job's row."""
+    return replace(known, position=None) if job.state is State.LEASED else known

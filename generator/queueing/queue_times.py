@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from generator.queueing.queue_rows import OPEN_STATES
 
 _RECENT = 200  # done jobs that the medians are made of
 _FRESH = 2.0  # seconds that they are kept
+_KEPT = 10  # times as long as it took to read them places are kept
 _UNKNOWN_WAIT = 5.0  # seconds, said where nothing was measured yet
 
 
@@ -79,20 +80,23 @@ def medians(measured: Iterable[tuple[str, str, float]]) -> Medians:
     )
 
 
-def standing(job_id: str, waiting: Sequence[Waiting], known: Medians) -> Standing:
-    """Where one of `waiting` stands. Jobs of other model revisions wait for other workers and do not count."""
-    mine = next((one for one in waiting if one.id == job_id), None)
-    if mine is None:
-        return Standing(None, None)
-    render = known.of(mine.recipe_key, mine.revision)
-    if mine.state is State.LEASED:
-        return Standing(None, _remaining(mine, render))
-    ahead = [one for one in waiting if one.revision == mine.revision and one.turn < mine.turn]
-    position = 1 + sum(1 for one in ahead if one.state is State.QUEUED)
-    if render is None:
-        return Standing(position, None)
-    work = sum(_remaining(one, known.of(one.recipe_key, one.revision) or render) or 0.0 for one in ahead)
-    return Standing(position, work / lanes(waiting, mine.revision) + render)
+def standings(waiting: Sequence[Waiting], known: Medians) -> dict[str, Standing]:
+    """Where each of `waiting` stands; they come in the order of leasing. Jobs of other model revisions wait for other workers and
+    do not count."""
+    found: dict[str, Standing] = {}
+    queued, work = defaultdict[str, int](int), defaultdict[str, float](float)  # jobs before this one and their seconds, by revision
+    at_work = {revision: lanes(waiting, revision) for revision in {one.revision for one in waiting}}
+    for one in waiting:
+        render = known.of(one.recipe_key, one.revision)
+        left = _remaining(one, render)
+        if one.state is State.LEASED:
+            found[one.id] = Standing(None, left)
+        else:
+            queued[one.revision] += 1
+            eta = None if render is None else work[one.revision] / at_work[one.revision] + render
+            found[one.id] = Standing(queued[one.revision], eta)
+        work[one.revision] += left or 0.0
+    return found
 
 
 def _remaining(job: Waiting, render: float | None) -> float | None:
@@ -131,6 +135,25 @@ class RenderTimes:
             rows = await connection.execute(query.order_by(jobs.c.finished_at.desc()).limit(_RECENT))
             self._known = medians((recipe_key, revision, float(seconds)) for recipe_key, revision, seconds in rows)
             self._stale_at = time.monotonic() + _FRESH
+        return self._known
+
+
+class Places:
+    """Where open jobs stand. To know one place the whole queue is read, so what was read is kept for ten times as long as that
+    took: however many ask, and however long the queue, a tenth of the time goes into it at the most."""
+
+    def __init__(self, times: RenderTimes) -> None:
+        self._times = times
+        self._known: dict[str, Standing] = {}
+        self._stale_at = 0.0
+
+    async def of(self, connection: AsyncConnection, job_ids: Collection[str]) -> dict[str, Standing]:
+        """Position and time left of each that is open; a job that came since is looked for anew."""
+        began = time.monotonic()
+        if began >= self._stale_at or not self._known.keys() >= set(job_ids):
+            self._known = standings(await read_waiting(connection), await self._times.known(connection))
+            ended = time.monotonic()
+            self._stale_at = ended + _KEPT * (ended - began)
         return self._known
 
 
