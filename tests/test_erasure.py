@@ -23,6 +23,8 @@ from cache.storage.erasure import Erasure, Scrubbing
 from cache.storage.operators.tally import Tally
 from cache.storage.tables import clip_vectors, recipes
 from cache.variant import Film, Variant
+from generator.job import Priority
+from generator.queueing.queue import Submitted
 from tests.stage import SERVED, Stage, draft, film, made, new_request, set_stage, take
 
 EMBEDDER, DIMENSION = "tiny@1", 8
@@ -108,6 +110,47 @@ async def test_a_clip_that_came_after_the_request_was_read_goes_with_it(stage: S
     await Erasure(stage.database, stage.shelf).erase(read)
     gone = await stage.clip(clip.clip_id)
     assert gone is None or gone.state == "withdrawn"
+
+
+@pytest.mark.parametrize("when", ["queued", "leased", "done"])
+async def test_what_stepped_down_goes_with_the_words_it_was_asked_by(stage: Stage, when: str) -> None:
+    """Memory was short, so the film of these words has another Recipe than what was asked for."""
+    one, _ = await stage.ask(UNWANTED, priority=Priority.BACKGROUND, allow_smaller=True)
+    await stage.ask(UNWANTED, priority=Priority.BACKGROUND, allow_smaller=True)
+    (lease,) = await stage.leases.lease("w", SERVED.revision)
+    small = await stage.leases.step_down(lease, replace(lease.job.recipe, width=64), "made smaller")
+    assert small is not None
+    assert small.job.recipe.width == 64
+    read = await stage.asked.by_id("local", one)
+    clip = made()
+    if when == "queued":
+        await stage.leases.release(small)
+    if when == "done":
+        await stage.leases.finish(small, clip)
+    await stage.queue.withdraw(one, deleted=True)
+    await Erasure(stage.database, stage.shelf).erase(read)
+    if when == "queued":
+        (small,) = await stage.leases.lease("w", SERVED.revision)
+    if when != "done":
+        await stage.leases.finish(small, clip)
+    kept = cast(Clip, await stage.clip(clip.clip_id))
+    assert (kept.state, kept.prompt) == ("live", None), "the other one holds it"
+    assert await unwanted(stage) == set()
+    async with stage.database.read() as connection:
+        assert (await connection.execute(select(clip_vectors))).all() == []
+
+
+async def test_whom_it_joined_by_nearness_keeps_its_words(stage: Stage) -> None:
+    other, found = await stage.ask(UNWANTED)
+    assert isinstance(found, Submitted)
+    near = await stage.join_near(take("a ball that is red"), found.job_id)
+    read = await stage.asked.by_id("local", cast(str, near))
+    await Erasure(stage.database, stage.shelf).erase(read)
+    (lease,) = await stage.leases.lease("w", SERVED.revision)
+    await stage.leases.finish(lease, clip := made())
+    assert cast(Clip, await stage.clip(clip.clip_id)).prompt == UNWANTED.film.prompt.text
+    assert await unwanted(stage) == {"quokkapelt"}
+    assert (await stage.row("requests", other)).clip_id == clip.clip_id
 
 
 async def test_the_log_stays_due_to_be_emptied_until_it_was() -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from cache.prompt import Prompt
 from cache.recipe import Recipe
 from cache.request import Request
 from cache.storage.database import Database
@@ -21,6 +22,7 @@ from cache.storage.rows import forget_recipe, keep_recipe, next_sequence
 from cache.storage.shelf import ERASED, Shelf, strip
 from cache.storage.tables import clip_vectors, clips, idempotency, jobs, now, recipes, requests
 from cache.storage.tables_for_operators import audits, ghosts, plan_covers, plan_prompts, plans
+from cache.variant import Film
 
 
 async def forget_words_of_job(connection: AsyncConnection, job_id: str) -> None:
@@ -66,26 +68,29 @@ class Erasure:
             clip_id = (await connection.execute(select(requests.c.clip_id).where(requests.c.id == request.id))).scalar_one_or_none()
             request = replace(request, clip_id=clip_id)
             same = (requests.c.tenant == request.tenant, requests.c.film_key == request.film_key)
+            films = await _films(connection, request)
+            for recipe in films.values():
+                await keep_recipe(connection, recipe.without_words)
             await connection.execute(update(requests).where(requests.c.id == request.id).values(deleted_at=now()))
             plain = request.recipe.without_words
-            await keep_recipe(connection, plain)
             await connection.execute(update(requests).where(*same).values(prompt=None, notes=[], refused=[], recipe_key=plain.key))
             named = select(requests.c.id).where(*same)
             await connection.execute(delete(idempotency).where(idempotency.c.tenant == request.tenant, idempotency.c.request_id.in_(named)))
-            await self._erase_clips(connection, request)
-            await self._erase_plans(connection, request)
-            closed = (jobs.c.tenant == request.tenant, jobs.c.film_key == request.film_key, jobs.c.state.not_in(("queued", "leased")))
-            await connection.execute(update(jobs).where(*closed).values(recipe_key=plain.key))
-            if request.recipe.negative_prompt:
-                await forget_recipe(connection, request.recipe)
+            await self._erase_clips(connection, request, films)
+            await self._erase_plans(connection, request, list(films))
+            for film_key, recipe in films.items():
+                closed = (jobs.c.tenant == request.tenant, jobs.c.film_key == film_key, jobs.c.state.not_in(("queued", "leased")))
+                await connection.execute(update(jobs).where(*closed).values(recipe_key=recipe.without_words.key))
+                if recipe.negative_prompt:
+                    await forget_recipe(connection, recipe)
         await self._shelf.collect(grace=float("inf"))
 
-    async def _erase_clips(self, connection: AsyncConnection, request: Request) -> None:
-        made = select(clips.c.id).where(clips.c.tenant == request.tenant, clips.c.film_key == request.film_key)
-        for clip_id in (await connection.scalars(made)).all():
+    async def _erase_clips(self, connection: AsyncConnection, request: Request, films: dict[str, Recipe]) -> None:
+        made = select(clips.c.id, clips.c.film_key).where(clips.c.tenant == request.tenant, clips.c.film_key.in_(films))
+        for clip_id, film_key in (await connection.execute(made)).all():
             # A change like any other: every index lets go of the vector, which the words could be guessed from.
-            sequence = await next_sequence(connection)
-            await connection.execute(update(clips).where(clips.c.id == clip_id).values(prompt=None, sequence=sequence))
+            bare = {"prompt": None, "recipe_key": films[film_key].without_words.key, "sequence": await next_sequence(connection)}
+            await connection.execute(update(clips).where(clips.c.id == clip_id).values(**bare))
             await connection.execute(delete(clip_vectors).where(clip_vectors.c.clip_id == clip_id))
             await withdraw_shared(connection, clip_id)
         await self._erase_audits(connection, request)
@@ -100,12 +105,12 @@ class Erasure:
             await connection.execute(update(clips).where(*gone).values(withdrawn_reason=ERASED))
             await strip(connection, [request.clip_id])
 
-    async def _erase_plans(self, connection: AsyncConnection, request: Request) -> None:
+    async def _erase_plans(self, connection: AsyncConnection, request: Request, films: list[str]) -> None:
         """Also what was evicted, and what is being made of these words now: its clip comes without them."""
         mine = select(plans.c.id).where(plans.c.tenant == request.tenant)
         planned = (plan_prompts.c.plan_id.in_(mine), plan_prompts.c.film_key == request.film_key)
-        await connection.execute(delete(ghosts).where(ghosts.c.tenant == request.tenant, ghosts.c.film_key == request.film_key))
-        coming = (jobs.c.tenant == request.tenant, jobs.c.film_key == request.film_key, jobs.c.state.in_(("queued", "leased")))
+        await connection.execute(delete(ghosts).where(ghosts.c.tenant == request.tenant, ghosts.c.film_key.in_(films)))
+        coming = (jobs.c.tenant == request.tenant, jobs.c.film_key.in_(films), jobs.c.state.in_(("queued", "leased")))
         await connection.execute(update(jobs).where(*coming).values(keep_words=False))
         made = (await connection.scalars(select(plan_prompts.c.clip_id).where(*planned, plan_prompts.c.state == "made"))).all()
         await withdraw_unheld(connection, self._shelf, [clip_id for clip_id in made if clip_id is not None])
@@ -128,6 +133,22 @@ class Erasure:
         others = select(requests.c.id).where(requests.c.clip_id == request.clip_id, requests.c.deleted_at.is_(None)).limit(1)
         own = select(clips.c.id).where(clips.c.id == request.clip_id, clips.c.tenant == request.tenant)
         return _Holders((await connection.execute(others)).first() is not None, (await connection.execute(own)).first() is not None)
+
+
+async def _films(connection: AsyncConnection, request: Request) -> dict[str, Recipe]:
+    """By key: the film that was asked for, and those of the same words that its requests stand on, since memory was short for it."""
+    films = {request.film_key: request.recipe}
+    if request.prompt is None:
+        return films
+    prompt = Prompt.parse(request.prompt)
+    same = (requests.c.tenant == request.tenant, requests.c.film_key == request.film_key)
+    for table, named in ((jobs, requests.c.job_id), (clips, requests.c.clip_id)):
+        query = select(table.c.scope, table.c.film_key, recipes.c.fields).join(recipes, recipes.c.key == table.c.recipe_key)
+        for row in await connection.execute(query.where(table.c.tenant == request.tenant, table.c.id.in_(select(named).where(*same)))):
+            film = Film(row.scope, prompt, Recipe.from_fields(row.fields))
+            if film.key == row.film_key:  # else it is another's, whom a request joined, or is served, by nearness
+                films[film.key] = film.recipe
+    return films
 
 
 class Scrubbing:
