@@ -46,6 +46,10 @@ SHOWN = [
     ("by hand, English: right", ["by hand, English, right"]),
     ("by hand, English: wrong", ["by hand, English, wrong"]),
     ("by hand, Chinese: wrong", ["by hand, Chinese, wrong"]),
+    ("one fact, kept back: right", ["one fact, kept back, right"]),
+    ("one fact, kept back: wrong", ["one fact, kept back, wrong"]),
+    ("one fact, seen: right", ["one fact, seen, right"]),
+    ("one fact, seen: wrong", ["one fact, seen, wrong"]),
 ]
 
 

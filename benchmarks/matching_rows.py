@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
-from benchmarks.prompts import handwritten
+from benchmarks.prompts import handwritten, one_fact
 from cache.matching.training.sources import NLI, ONE_WAY, PAIRS, division, rows
 
 HARD = [
@@ -55,6 +55,9 @@ def measured_rows(data: Path, per_kind: int, seed: int = 1) -> list[Asked]:
         language = "Chinese" if pair.manner == "chinese" else "English"
         kind = f"by hand, {language}, {'right' if pair.right else 'wrong'}"
         found[kind].append(Asked(pair.new, pair.cached, pair.right, kind, f"by hand: {pair.manner}"))
+    for pair in one_fact():
+        kind = f"one fact, {pair.manner}, {'right' if pair.right else 'wrong'}"
+        found[kind].append(Asked(pair.new, pair.cached, pair.right, kind, "one fact"))
     rng = random.Random(seed)
     return [
         row for kind in sorted(found) for row in (rng.sample(found[kind], per_kind) if 0 < per_kind < len(found[kind]) else found[kind])

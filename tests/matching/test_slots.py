@@ -50,6 +50,23 @@ DIFFERENT = [
     ("a seal claps and then dives", "a seal dives and then claps", "order of events"),
     ("a leaf turns from green to brown", "a leaf turns from brown to green", "change"),
     ("a ferry leaves quickly", "a ferry leaves slowly", "pace: quickly / slowly"),
+    ("a matte kettle on a stove", "a glossy kettle on a stove", "finish: matte / glossy"),
+    ("a ruler of 8 inches", "a ruler of 8 centimetres", "unit of length: inches / centimetres"),
+    ("the fourth runner falls", "the third runner falls", "ordinal: fourth / third"),
+    ("a moth on a lamp", "a butterfly on a lamp", "animal: moth / butterfly"),
+    ("a goat and a hen in a yard", "a goat and a pig in a yard", "animal: hen / pig"),
+    ("a boy with a cello and a girl", "a boy with a viola and a girl", "instrument: cello / viola"),
+    ("half a dozen eggs in a box", "a dozen eggs in a box", "count of *eggs*: dozen / dozen"),
+    ("a crate of eggs at day", "a crate of eggs at night", "time of day: day / night"),
+    ("a crowd boos the referee", "a crowd cheers the referee", "approval: boos / cheers"),
+    (
+        "the sealed crate stands on a barge, the leaking one below",
+        "the leaking crate stands on a barge, the sealed one below",
+        "places: sealed, leaking / leaking, sealed",
+    ),
+    ("a tartan rug on sand", "a plain rug on sand", "pattern of *rug*: tartan / plain"),
+    ("a seal claps, afterwards it dives", "a seal dives, afterwards it claps", "order of events"),
+    ("fall leaves on a path", "leaves on a path in summer", "season: autumn / summer"),
 ]
 
 ALIKE = [
@@ -68,6 +85,12 @@ ALIKE = [
     ("a man juggles", "an old man juggles"),
     ("a zebra drinks", "a black and white zebra drinks"),
     ("a monk reads, black and white film", "a monk reads, in black and white"),
+    ("a monk in a corridor", "a monk in a hallway"),
+    ("a puppy on a sledge", "a dog on a sledge with a goat"),
+    ("a moth on a lamp", "a moth and a butterfly on a lamp"),
+    ("a goat beside a hen", "a hen beside a goat"),
+    ("fall leaves on a path", "autumn leaves on a path"),
+    ("a film of two runners, the second falls", "two runners, and the second one falls"),
 ]
 
 

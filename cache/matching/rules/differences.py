@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cache.matching.rules import lexicon
+from cache.matching.rules.exclusive import EXCLUSIVE
 from cache.matching.rules.facts import Fact, Slots
+from cache.matching.rules.opposites import OPPOSITES
+from cache.matching.rules.plain_words import FUNCTION
 
 # A long prompt says so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
 _LONG = 30
+_GLUE = frozenset([",", "a", "an", "the", "two", "three", "some", "his", "her", "their"])
 _TURNABLE = {"front or behind", "above or below", "left or right"}
 _ANIMATED = frozenset(["anime", "cartoon", "3d", "clay"])  # "animated" asks for no more than any of these shows
 _DRAWN = frozenset(value.replace("_", " ") for value in lexicon.DRAWN)
@@ -152,8 +156,23 @@ def _listed(new: Slots, cached: Slots) -> Iterator[str]:
         yield f"style: not said / {_join(there)}"
 
 
+def _exclusive(new: Slots, cached: Slots) -> Iterator[str]:
+    """Each asks for what the other has not, of one list of things."""
+    if len(cached.stems) >= _LONG:
+        return
+    for slot in EXCLUSIVE:
+        wanted, there = new.of(slot), cached.of(slot)
+        missing = {fact.value for fact in wanted} - {fact.value for fact in there}
+        instead = {fact.value for fact in there} - {fact.value for fact in wanted}
+        if missing and instead:
+            named = [
+                ", ".join(fact.words for fact in facts if fact.value in values) for facts, values in ((wanted, missing), (there, instead))
+            ]
+            yield f"{slot}: {named[0]} / {named[1]}"
+
+
 def _opposites(new: Slots, cached: Slots) -> Iterator[str]:
-    for axis in lexicon.OPPOSITES:
+    for axis in OPPOSITES:
         wanted, there = new.of(axis), cached.of(axis)
         if not wanted or not there or len(cached.stems) >= _LONG:
             continue
@@ -198,8 +217,22 @@ def _order(new: Slots, cached: Slots) -> Iterator[str]:
                 yield f"order of events: {' '.join(sorted(first - then))} comes first / last"
 
 
+def _swapped(new: Slots, cached: Slots) -> Iterator[str]:
+    """The same words but for two that changed places, with more between them than "and"."""
+    one, other = new.plain.split(), cached.plain.split()
+    if len(one) != len(other):
+        return
+    apart = [at for at, (here, there) in enumerate(zip(one, other, strict=True)) if here != there]
+    if len(apart) != 2:
+        return
+    first, second = apart
+    between = set(one[first + 1 : second]) - lexicon.SYMMETRIC - lexicon.ADJECTIVES - _GLUE
+    if (one[first], one[second]) == (other[second], other[first]) and between and not {one[first], one[second]} & FUNCTION:
+        yield f"places: {one[first]}, {one[second]} / {other[first]}, {other[second]}"
+
+
 _RULES: tuple[Callable[[Slots, Slots], Iterator[str]], ...] = (
-    _quoted, _negation, _counts, _modifiers, _actors, _camera, _listed, _names, _roles, _order, _opposites,
+    _quoted, _negation, _counts, _modifiers, _actors, _camera, _listed, _exclusive, _names, _roles, _order, _swapped, _opposites,
 )  # fmt: skip
 
 

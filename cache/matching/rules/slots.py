@@ -9,7 +9,9 @@ from itertools import pairwise
 
 from cache.matching.rules import lexicon
 from cache.matching.rules.differences import difference
+from cache.matching.rules.exclusive import EXCLUSIVE
 from cache.matching.rules.facts import Fact, Slots
+from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.rules.plain_words import HARMLESS, SYNONYMS
 from cache.matching.rules.words import Word, is_foreign, quotations, stem, words
 
@@ -28,6 +30,7 @@ _LISTS = {
     "season": lexicon.SEASONS,
     "place": lexicon.PLACES,
     "style": lexicon.STYLES,
+    **EXCLUSIVE,
 }
 # Each listed phrase under its first word, with its place in the list: of two words for one value the first listed is quoted.
 _LISTED: dict[str, list[tuple[int, list[str], str, str]]] = {}
@@ -38,7 +41,7 @@ _MONOCHROME = re.compile(
     r"|black[ -]and[ -]white (?:photo|film|footage|video|style|movie|image|cinema)"
     r"|, black[ -]and[ -]white(?= ,|$| \.)|^black[ -]and[ -]white ,"
 )
-_SEASON_FALL = re.compile(r"\b(?:in|during) (?:the )?(fall|spring)\b(?! of| from)")
+_SEASON_FALL = re.compile(r"\b(?:in|during) (?:the )?(fall|spring)\b(?! of| from)|\b(fall|spring) (?:leaves|foliage|colou?rs|blossoms?)\b")
 _UNITS = re.compile(r"^\d+(?:k|p|mm|fps|bit|°|%)|^\d+[a-z]+$")
 _BY_PASSIVE = re.compile(r"(?:ed|en|own|ught|ung|ept|old|it|ut)$")
 _SYNONYM_STEMS = {stem(word): stem(value) for word, value in SYNONYMS.items()}
@@ -96,6 +99,8 @@ def _counts(tokens: list[Word]) -> Iterator[Fact]:
                 yield Fact("count", "2", noun.stem, noun.text, f"{word.text} of")
             continue
         value = lexicon.NUMBERS.get(word.text) or (word.text if word.text.isdigit() else "")
+        if word.text == "dozen" and "half" in {before.text for before in tokens[max(0, at - 2) : at]}:
+            value = "6"
         if value == "1" and after in {"of", "another", "side", "by", "hand", "who", "that"}:
             continue
         if value:
@@ -187,11 +192,11 @@ def _listed(tokens: list[Word], plain: str) -> Iterator[Fact]:
     if (match := _MONOCHROME.search(plain)) is not None:
         yield Fact("style", "monochrome", words=match.group())
     if (match := _SEASON_FALL.search(plain)) is not None:
-        yield Fact("season", {"fall": "autumn", "spring": "spring"}[match.group(1)], words=match.group())
+        yield Fact("season", {"fall": "autumn", "spring": "spring"}[match.group(1) or match.group(2)], words=match.group())
 
 
 _SIDES: dict[str, list[tuple[str, int]]] = {}
-for _axis, _sides in lexicon.OPPOSITES.items():
+for _axis, _sides in OPPOSITES.items():
     for _side, _row in enumerate(_sides):
         for _word in _row.split():
             _SIDES.setdefault(stem(_word), []).append((_axis, _side))
@@ -264,7 +269,7 @@ def _changes(tokens: list[Word]) -> Iterator[Fact]:
 def _events(tokens: list[Word]) -> Iterator[Fact]:
     """What comes first: the content before and after "then", "before", "after"."""
     for at, word in enumerate(tokens):
-        if word.text not in {"then", "before", "after"}:
+        if word.text not in {"then", "afterwards", "before", "after"}:
             continue
         left = [near.stem for near in tokens[:at] if near.is_content]
         right = [near.stem for near in tokens[at + 1 :] if near.is_content]

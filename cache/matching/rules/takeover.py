@@ -11,6 +11,7 @@ _KINDS = {
     "taken back": r"ignor(?:e|es|ing) (?:that|the|this|all|it|what|everything)|disregard|forget (?:that|the|this|all|it|what|everything)"
     r"|never ?mind|instead|in place of|must not|do not show|don't show",
     "imagined": r"imagin(?:e|es|ing)|pretend(?:s|ing)?|dream(?:s|ing|ed|t)? (?:of|about)|think(?:s|ing)? (?:of|about)|hypothetical(?:ly)?",
+    "all but some": r"all but|every \w+ but|except|apart from|other than",
     _CHANGE: r"(?:turn|morph|transform|dissolv|chang)(?:e|s|es|ing|ed)? into",
     "only depicted": r"(?:painting|poster|drawing|statue|tattoo|toy|mural|sketch|replica|postcard) of|drawn by|painted on|printed on"
     r"|(?:television|tv|screen|billboard|monitor|poster|phone)s? (?:showing|playing|displaying|shows (?:a|an|the)|plays (?:a|an|the))",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from cache.matching.rules import lexicon
+from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.training.pool import Pool
 from cache.matching.training.scenes import CAMERAS, EXTRAS, STYLES, TIMES, WEATHERS
 from cache.matching.training.vocabulary import COLOURS
@@ -93,7 +93,7 @@ class Contradictions(Pool):
 
     def opposite(self, text: str) -> str | None:
         found = []
-        for sides in lexicon.OPPOSITES.values():
+        for sides in OPPOSITES.values():
             for one, other in (sides, sides[::-1]):
                 for word in one.split():
                     match = re.search(rf"\b{word}(s|ing|ed)?\b", text)
