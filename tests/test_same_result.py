@@ -160,8 +160,17 @@ def test_gelu_within_its_product(plain: Wan, model: FoundModel, recipe: Recipe) 
     assert kinds() == [LinearGELU] * count
 
 
-def test_a_gelu_that_gives_something_else_is_not_used(model: FoundModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "_linear_gelu", lambda given, weight, bias: torch.nn.functional.relu(given @ weight.t() + bias))
+def refused(*_: Any) -> torch.Tensor:
+    raise RuntimeError("not implemented for this device")
+
+
+def other(given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.relu(given @ weight.t() + bias)
+
+
+@pytest.mark.parametrize("operation", [refused, other])
+def test_a_gelu_that_is_not_there_or_another_is_not_used(model: FoundModel, monkeypatch: pytest.MonkeyPatch, operation: Any) -> None:
+    monkeypatch.setattr(blocks, "_linear_gelu", operation)
     wan = load(model, "cpu", replace(EXACT, ffn_fuse="on"), 2)
     assert "GELU" not in wan.choices
     assert not any(isinstance(module, LinearGELU) for module in wan._pipe.transformer.modules())
