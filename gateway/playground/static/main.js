@@ -213,6 +213,7 @@ byId("key").addEventListener("submit", (event) => {
   event.preventDefault();
   keepKey(byId("key-text").value.trim());
   clear();
+  fit(); // the line for a shell names the key, too
   void start();
 });
 
