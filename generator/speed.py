@@ -60,7 +60,7 @@ class Chosen:
 def choose(speed: Speed, *, cuda: bool, bfloat16: bool) -> Chosen:
     """`bfloat16`: whether the device computes in it, not merely emulates it. `attention` is what to try, in this order.
 
-    What "auto" takes on a GPU was measured on an H200 (docs/generator.md). One pass over a clip gains nothing uncompiled.
+    What "auto" takes on a GPU was measured on an H200 (docs/generator.md). One pass over a clip pays only compiled.
     On a CPU compiling takes longer than it saves, and everything else was measured with the demo model.
     """
     precision = _either(speed.precision, bfloat16)

@@ -160,7 +160,7 @@ def _exclusive(new: Slots, cached: Slots) -> Iterator[str]:
     """Each asks for what the other has not, of one list of things."""
     if len(cached.stems) >= _LONG:
         return
-    for slot in EXCLUSIVE:
+    for slot in dict.fromkeys(fact.slot for fact in new.facts if fact.slot in EXCLUSIVE):
         wanted, there = new.of(slot), cached.of(slot)
         missing = {fact.value for fact in wanted} - {fact.value for fact in there}
         instead = {fact.value for fact in there} - {fact.value for fact in wanted}
