@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     verifier: str = Field("", description="Cross-encoder folder or hub id; empty: the bundled one.")
     encoder_dir: Path | None = Field(None, description="Folder of exported encoders; empty: beside the installed packages.")
     near: bool = Field(True, description="Whether judged near-duplicates are served at all.")
-    max_wrong: float = Field(0.015, gt=0, lt=1, description="Largest accepted probability that a near hit is wrong.")
+    max_wrong: float = Field(0.02, gt=0, lt=1, description="Largest accepted probability that a near hit is wrong.")
     both_ways: bool = Field(
         False,
         description="Whether a near hit must show no more than was asked, either: for tenants whose users do not trust each other; "

@@ -163,7 +163,7 @@ def test_a_crowd_on_one_vector_hides_nobody() -> None:
             )
         )
         assert index.settle(60) and has_graph(index)
-        # No two graphs are the same, and of every fortieth one of these 598 is not found: an index looks along links, not at all.
+        # No two graphs are the same, and in every fortieth one of these 598 is not found: the crowd fills what a search keeps in sight.
         assert len([n for n in range(2, 600) if index.search_now(HERE, vectors[n], 1)[0].clip_id != f"clip_{n}"]) <= 1
         index._closing.set()  # no new build: the dead stay
         index.apply([Removed(f"take_{n}", 10_000 + n) for n in range(1499)])

@@ -6,6 +6,7 @@ Started by hand, not through that package's own start: tests kill it and start i
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 
+import psutil
 import psycopg
 
 USER = "postgres"
@@ -109,8 +111,13 @@ class Postgres:
         """kill -9 of the whole server: its first process and those that it made."""
         running = self._running
         if running is not None and running.poll() is None:
-            os.killpg(running.pid, signal.SIGKILL)
+            # Those it made lead groups of their own, and would answer on until they notice that they are orphans.
+            made = psutil.Process(running.pid).children(recursive=True)
+            for process in (psutil.Process(running.pid), *made):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
             running.wait()
+            psutil.wait_procs(made, timeout=_PATIENCE)
         self._running = None
 
     def _end(self, number: signal.Signals) -> None:

@@ -9,6 +9,7 @@ from cache.matching.rules.exclusive import EXCLUSIVE
 from cache.matching.rules.facts import Fact, Slots
 from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.rules.plain_words import FUNCTION
+from cache.matching.rules.words import words
 
 # A long prompt says so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
 _LONG = 30
@@ -37,6 +38,10 @@ def _quoted(new: Slots, cached: Slots) -> Iterator[str]:
     missing = {text for text in wanted if text.lower() not in shown and text.lower() not in cached.plain}
     if missing or (wanted and shown - {text.lower() for text in wanted}):
         yield f"text shown: {_join(wanted)} / {_join(there)}"
+    for text in there - wanted:
+        only_written = {word.text for word in words(text) if word.is_content and word.stem in new.asked - cached.asked}
+        if len(only_written) > 1:
+            yield f"only as text: {_join(only_written)} / {text}"
 
 
 def _negation(new: Slots, cached: Slots) -> Iterator[str]:

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cache.matching.training.grammar import Teller
+from cache.matching.training.groups import Group, drawn
+from cache.matching.training.near_words import NearWords
 from cache.matching.training.rewrite import Rewriter
 from cache.matching.training.scenes import Scene
 from cache.matching.training.sources import Row
+from cache.matching.training.swapping import Swapping
 from cache.matching.training.wordnet import Wordnet
 
 Example = tuple[str, str, int, str]  # new, cached, label, kind
@@ -21,12 +24,15 @@ class Material:
     texts: list[str]
     alike: list[tuple[str, str, int]]  # captions of one picture (1) and of two near ones (0)
     net: Wordnet
+    near: NearWords
+    groups: list[Group]
 
 
 def stream(material: Material, seed: int, count: int, mix: dict[str, float]) -> Iterator[Example]:
     rng = random.Random(seed)
     teller = Teller(rng)
     rewriter = Rewriter(material.net, material.texts, rng)
+    swapping = Swapping(rewriter, material.near, rng)
     expansions = [row for row in material.rows if row.kind == "expansion"]
     alike = [[pair for pair in material.alike if pair[2] == label] for label in (0, 1)]
     makers: dict[str, Callable[[], Example | None]] = {
@@ -35,6 +41,8 @@ def stream(material: Material, seed: int, count: int, mix: dict[str, float]) -> 
         "rewritten": lambda: _rewritten(rng, rewriter, material.texts),
         "told": lambda: _told(rng, teller),
         "long": lambda: _long(rng, rewriter, expansions),
+        "swapped": lambda: swapping.swapped(_short(rng.choice(material.texts))),
+        "written": lambda: _written(rng, rewriter, material.groups),
         "unrelated": lambda: (rng.choice(material.texts), rng.choice(material.texts), 0, "unrelated"),
     }
     mix = {name: share for name, share in mix.items() if share > 0 and not (name == "alike" and not material.alike)}
@@ -48,9 +56,24 @@ def stream(material: Material, seed: int, count: int, mix: dict[str, float]) -> 
         yield example
 
 
+def _short(text: str) -> str:
+    return text if len(text.split()) <= 45 else ", ".join(text.split(",")[:4])
+
+
+def _written(rng: random.Random, rewriter: Rewriter, groups: list[Group]) -> Example:
+    new, cached, label, kind = drawn(rng.choice(groups), rng)
+    if label and rng.random() < 0.15 and (edited := rewriter.edited(new)):
+        return edited[1], cached, 0, f"{kind}_{edited[0]}"
+    if rng.random() < 0.4:
+        new, cached = rewriter.same(new, rng.randint(0, 1)), rewriter.same(cached, rng.randint(0, 1))
+    return new, cached, label, kind
+
+
 def _human(rng: random.Random, rewriter: Rewriter, rows: list[Row]) -> Example:
     row = rng.choice(rows)
     new, cached = row.new, row.cached
+    if row.label and rng.random() < 0.15 and (edited := rewriter.edited(new)):
+        return edited[1], cached, 0, f"{row.kind}_{edited[0]}"  # wrong, and in other words
     if rng.random() < 0.5:
         new, cached = rewriter.same(new, rng.randint(0, 2)), rewriter.same(cached, rng.randint(0, 2))
     return new, cached, row.label, row.kind
@@ -58,15 +81,15 @@ def _human(rng: random.Random, rewriter: Rewriter, rows: list[Row]) -> Example:
 
 def _alike(rng: random.Random, rewriter: Rewriter, alike: list[list[tuple[str, str, int]]]) -> Example:
     new, cached, label = rng.choice(alike[0] if rng.random() < 0.5 else alike[1])
+    if label and rng.random() < 0.15 and (edited := rewriter.edited(new)):
+        return edited[1], cached, 0, f"alike_{edited[0]}"
     if rng.random() < 0.6:
         new, cached = rewriter.same(new, rng.randint(0, 2)), rewriter.same(cached, rng.randint(0, 2))
     return new, cached, label, "alike"
 
 
 def _rewritten(rng: random.Random, rewriter: Rewriter, texts: list[str]) -> Example | None:
-    text = rng.choice(texts)
-    if len(text.split()) > 45:
-        text = ", ".join(text.split(",")[:4])
+    text = _short(rng.choice(texts))
     new = cached = text
     label, kind = 1, "same"
     draw = rng.random()

@@ -24,6 +24,7 @@ from cache.matching.encoding.embedder import Embedder
 from cache.matching.encoding.verifier import Verifier
 from cache.matching.rules.slots import difference, read
 from cache.matching.training.build import Material, stream
+from cache.matching.training.groups import drawn
 from cache.matching.training.sources import Row, permitted
 
 MODELS = Path(".reprise/models")
@@ -39,12 +40,14 @@ def held_back(material: Path) -> list[tuple[str, str, int, str]]:
     for row in rows:
         by_kind[row.kind].append((row.new, row.cached, row.label, row.kind))
     found = [pair for kind in sorted(by_kind) for pair in rng.sample(by_kind[kind], min(PER_KIND, len(by_kind[kind])))]
-    net = pickle.loads(gzip.open(material / "wordnet.pickle.gz").read())
+    net, near = pickle.loads(gzip.open(material / "wordnet.pickle.gz").read())
     texts = [text for text, held in made["texts"] if held]
     alike = [tuple(pair) for pair in made["alike_held"]]
+    groups = [group for group, held in made["groups"] if held]
     shares = {"rewritten": 0.45, "told": 0.45, "long": 0.1}
-    generated = list(stream(Material(rows, texts, alike, net), 424242, 1600, shares))
+    generated = list(stream(Material(rows, texts, alike, net, near, groups), 424242, 1600, shares))
     found += [(new, cached, label, "generated_right" if label else "generated_wrong") for new, cached, label, _ in generated]
+    found += sorted({drawn(group, rng) for group in groups for _ in range(8)})
     for label, kind in ((1, "picture_alike"), (0, "picture_near")):
         pictures = [(one, other, label, kind) for one, other, right in alike if right == label]
         found += rng.sample(pictures, min(500, len(pictures)))
@@ -79,11 +82,11 @@ def score(material: Path, scored: Path) -> None:
 
 # Families weigh as given and the kinds of one family alike: captions of other pictures are what a replay meets most.
 FAMILIES = {
-    "other words": (2.0, {"generated_right", "picture_alike"}),
-    "asks for less": (1.0, {"attribute_added_less", "object_added_less", "expansion"}),
+    "other words": (2.0, {"generated_right", "picture_alike", "written_same"}),
+    "asks for less": (1.0, {"attribute_added_less", "object_added_less", "expansion", "written_less", "written_more_less"}),
     "implied": (1.0, {"nli_entailment"}),
     "other picture": (2.0, {"picture_near"}),
-    "not implied": (1.0, {"nli_neutral", "nli_contradiction"}),
+    "not implied": (2.0, {"nli_neutral", "nli_contradiction"}),
 }
 HARD = ("hard negatives", 1.0)  # every other kind
 

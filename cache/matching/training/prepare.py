@@ -13,12 +13,15 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from tokenizers import Tokenizer
 
 from cache.matching.encoding.embedder import Embedder
 from cache.matching.encoding.exported import DEFAULT_EMBEDDER, source_folder
 from cache.matching.rules.slots import difference, read
+from cache.matching.training.groups import groups
+from cache.matching.training.near_words import near_words
 from cache.matching.training.sources import permitted
-from cache.matching.training.wordnet import Wordnet, read_wordnet
+from cache.matching.training.wordnet import WORDNET, Wordnet, read_wordnet
 
 MODELS = Path(".reprise/models")
 
@@ -63,10 +66,14 @@ def main(data: Path, folder: Path) -> None:
     net = read_wordnet()
     pairs, held_pairs = (alike([captions for captions, held in images if held is side], embedder, net) for side in (False, True))
     with gzip.open(folder / "material.json.gz", "wt") as file:
-        json.dump({"rows": [asdict(row) for row in rows], "texts": texts, "alike": pairs, "alike_held": held_pairs}, file)
-    with gzip.open(folder / "wordnet.pickle.gz", "wb") as packed_net:
-        pickle.dump(net, packed_net)
+        made = {"rows": [asdict(row) for row in rows], "texts": texts, "alike": pairs, "alike_held": held_pairs, "groups": list(groups())}
+        json.dump(made, file)
     source = Path(source_folder(DEFAULT_EMBEDDER))
+    tokenizer = Tokenizer.from_file(str(source / "tokenizer.json"))
+    tokenizer.no_padding()
+    near = near_words(net, embedder.embed_now, lambda word: len(tokenizer.encode(word, add_special_tokens=False).ids), WORDNET)
+    with gzip.open(folder / "wordnet.pickle.gz", "wb") as packed_net:
+        pickle.dump((net, near), packed_net)
     weights = load_file(source / "model.safetensors")
     # Whole matrices as int8 with a scale per row: close enough to start from, and small enough to carry.
     packed: dict[str, np.ndarray] = {}

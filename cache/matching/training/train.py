@@ -13,6 +13,7 @@ import gzip
 import json
 import math
 import pickle
+import re
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -38,8 +39,9 @@ def _open(folder: str, held_out: list[str]) -> None:
     made = json.loads(gzip.open(Path(folder) / "material.json.gz", "rt").read())
     rows = [Row(**row) for row in made["rows"] if not row["held"] and row["source"] not in held_out]
     texts = [text for text, held in made["texts"] if not held]
-    net = pickle.loads(gzip.open(Path(folder) / "wordnet.pickle.gz").read())
-    _material = Material(rows, texts, [tuple(pair) for pair in made["alike"]], net)
+    net, near = pickle.loads(gzip.open(Path(folder) / "wordnet.pickle.gz").read())
+    groups = [group for group, held in made["groups"] if not held]
+    _material = Material(rows, texts, [tuple(pair) for pair in made["alike"]], net, near, groups)
     _tokenizer = Tokenizer.from_file(str(Path(folder) / "tokenizer.json"))
     _tokenizer.no_padding()
     _tokenizer.enable_truncation(LONGEST)
@@ -89,9 +91,20 @@ class Packed:
         return [made[at] for at in rng.permutation(len(made))]
 
 
-def fresh(folder: Path, device: torch.device, seed: int, dropout: float) -> BertForSequenceClassification:
+def _place(name: str, layers: list[int]) -> str:
+    """Where a weight of the encoder goes in a model of these layers; empty where it has none."""
+    match = re.match(r"(.*\.layer\.)(\d+)(\..*)", name)
+    if match is None:
+        return name
+    return f"{match.group(1)}{layers.index(int(match.group(2)))}{match.group(3)}" if int(match.group(2)) in layers else ""
+
+
+def fresh(folder: Path, device: torch.device, seed: int, dropout: float, layers: list[int] | None = None) -> BertForSequenceClassification:
+    """`layers`: which layers of the encoder it starts from; all by default."""
     torch.manual_seed(seed)
     config = BertConfig.from_pretrained(folder, num_labels=1)
+    layers = layers or [*range(config.num_hidden_layers)]
+    config.num_hidden_layers = len(layers)
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = dropout
     model = BertForSequenceClassification(config)
     base = np.load(folder / "base.npz")
@@ -100,6 +113,7 @@ def fresh(folder: Path, device: torch.device, seed: int, dropout: float) -> Bert
         for name in base.files
         if "|" not in name and "position_ids" not in name
     }
+    state = {place: value for name, value in state.items() if (place := _place(name, layers))}
     missing = model.load_state_dict(state, strict=False)
     assert all("pooler" in name or "classifier" in name for name in missing.missing_keys), missing
     model.bert.embeddings.word_embeddings.weight.requires_grad_(False)
@@ -166,10 +180,10 @@ def main(folder: Path, out: Path, plan_file: Path) -> None:
     for variant in plan["variants"]:
         key = json.dumps([variant.get("held_out", []), variant["mix"], variant.get("data_seed", 0)])
         if key not in sets:
-            each = math.ceil(total / cores / 4)
+            each = math.ceil(total / cores)
             with ProcessPoolExecutor(cores, initializer=_open, initargs=(str(folder), variant.get("held_out", []))) as pool:
                 seed = 1000 * (1 + variant.get("data_seed", 0))
-                parts = list(pool.map(_make, range(seed, seed + cores * 4), [each] * cores * 4, [variant["mix"]] * cores * 4))
+                parts = list(pool.map(_make, range(seed, seed + cores), [each] * cores, [variant["mix"]] * cores))
             sets[key] = Packed(parts, device)
             print(
                 f"made {len(sets[key].lengths)} pairs, {float(sets[key].labels.mean()):.3f} right, mean length {sets[key].lengths.mean():.1f}, {time.time() - began:.0f}s",
@@ -184,7 +198,9 @@ def main(folder: Path, out: Path, plan_file: Path) -> None:
         if time.time() - began > plan["last_start"]:
             break
         key = json.dumps([variant.get("held_out", []), variant["mix"], variant.get("data_seed", 0)])
-        model = fresh(folder, device, variant["seed"], variant.get("dropout", 0.1))
+        model = fresh(folder, device, variant["seed"], variant.get("dropout", 0.1), variant.get("layers"))
+        for part in variant.get("from", []):
+            model.load_state_dict({name: torch.from_numpy(array).float() for name, array in np.load(part).items()}, strict=False)
         start = time.time()
         steps = train(model, sets[key], variant, device, start + variant["seconds"])
         name = variant["name"]

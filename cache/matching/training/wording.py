@@ -261,3 +261,14 @@ def third_person(base: str) -> str:
     if base.endswith("y") and base[-2] not in "aeiou":
         return base[:-1] + "ies"
     return base + "s"
+
+
+def progressive(base: str) -> str:
+    """ "ride" -> "riding" """
+    if base.endswith("ie"):
+        return base[:-2] + "ying"
+    if base.endswith("e") and not base.endswith(("ee", "oe", "ye")):
+        return base[:-1] + "ing"
+    if re.search(r"[^aeiou][aeiou][bdgmnprt]$", base) and len(base) <= 5:
+        return base + base[-1] + "ing"
+    return base + "ing"

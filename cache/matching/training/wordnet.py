@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+WORDNET = Path("/usr/share/wordnet")
 _KIND = {"n": "noun", "v": "verb", "a": "adj"}
 _SENSE_KIND = {"1": "n", "2": "v", "3": "a", "4": "r", "5": "a"}
 # Lexicographer files of things that can be seen: act, animal, artifact, body, communication, event, food, group,
@@ -34,7 +35,7 @@ class Wordnet:
         return best if counts[best] >= 2 * others else None
 
 
-def read_wordnet(folder: Path = Path("/usr/share/wordnet")) -> Wordnet:
+def read_wordnet(folder: Path = WORDNET) -> Wordnet:
     net = Wordnet()
     senses: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
     for line in (folder / "cntlist.rev").read_text().splitlines():

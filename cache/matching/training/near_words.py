@@ -1,0 +1,146 @@
+"""Words near each other that name different things: what the most treacherous edits are made of.
+
+WordNet says which two surely differ (no sense in common, neither above the other in any sense); the encoder says which are near.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cache.matching.training.wordnet import SEEN, Wordnet
+
+Word = tuple[str, str]  # a lemma and its part of speech
+
+_FILES = {"n": "noun", "v": "verb"}
+_QUANTITIES = 23
+# Bodily care, change, competition, consumption, contact, creation, motion, perception, weather: verbs that show.
+_DONE = {29, 30, 33, 34, 35, 36, 38, 39, 43}
+_SORTS = {"n": SEEN | {_QUANTITIES}, "v": _DONE}
+# Who is one of these may be an actor, a nurse or a twin as well.
+_ANYBODY = {
+    "man",
+    "woman",
+    "boy",
+    "girl",
+    "child",
+    "kid",
+    "adult",
+    "person",
+    "lady",
+    "guy",
+    "baby",
+    "people",
+    "teenager",
+    "youth",
+    "gentleman",
+    "human",
+}
+_LEAST, _MOST = 0.35, 0.85  # cosine: under it nobody mistakes one for the other, over it the two may well be one
+_KEPT = 24
+
+
+@dataclass
+class NearWords:
+    sort: dict[Word, int] = field(default_factory=dict)  # WordNet's lexicographer file of the first sense
+    words: dict[tuple[int, str], list[str]] = field(
+        default_factory=dict
+    )  # by sort and part of speech; words that people use stand there more often
+    near: dict[Word, list[str]] = field(default_factory=dict)
+    wider: dict[str, list[str]] = field(default_factory=dict)  # noun -> nouns that hold for all it holds for
+
+
+@dataclass
+class _Synsets:
+    files: dict[str, int] = field(default_factory=dict)
+    lemmas: dict[str, list[str]] = field(default_factory=dict)
+    ups: dict[str, list[str]] = field(default_factory=dict)
+    senses: dict[str, list[str]] = field(default_factory=dict)  # lemma -> offsets, the most frequent sense first
+
+    def above(self, offset: str) -> set[str]:
+        found: set[str] = set()
+        waiting = [offset]
+        while waiting:
+            for up in self.ups.get(waiting.pop(), []):
+                if up not in found:
+                    found.add(up)
+                    waiting.append(up)
+        return found
+
+
+def near_words(net: Wordnet, embed: Callable[[list[str]], NDArray[np.float32]], pieces: Callable[[str], int], folder: Path) -> NearWords:
+    """`embed` gives unit vectors; `pieces` says of how many pieces of the encoder's vocabulary a word is: more than three, and nobody uses it."""
+    made = NearWords()
+    tables = {kind: _read(folder, kind) for kind in _FILES}
+    for kind, table in tables.items():
+        chosen: dict[int, list[str]] = defaultdict(list)
+        for lemma, offsets in table.senses.items():
+            used = net.counts.get(lemma, {}).get(kind, 0)
+            if kind == "v":
+                common = used >= 1 and net.kind(lemma) == kind
+            else:
+                common = pieces(lemma) <= (4 if used or lemma not in tables["v"].senses else 1)
+            if common and lemma in table.lemmas[offsets[0]] and lemma.isascii() and lemma.isalpha() and lemma.islower() and len(lemma) > 2:
+                sort = table.files[offsets[0]]
+                if sort in _SORTS[kind]:
+                    made.sort[(lemma, kind)] = sort
+                    chosen[sort].append(lemma)
+        for sort, words in chosen.items():
+            made.words[(sort, kind)] = sorted(word for word in words for _ in range(4 if pieces(word) == 1 else 1))
+        # Verbs of all sorts may be near each other; nouns of other sorts hardly ever stand in each other's place.
+        parts = list(chosen.values()) if kind == "n" else [[word for part in chosen.values() for word in part]]
+        for words in map(sorted, parts):
+            _link(made, kind, words, table, embed(words))
+    nouns = tables["n"]
+    for lemma, kind in made.sort:
+        if kind == "n":
+            ups = [up for offset in nouns.senses[lemma][:1] for up in nouns.above(offset)]
+            names = {name for up in ups for name in nouns.lemmas[up][:1] if net.counts.get(name, {}).get("n", 0) >= 5}
+            made.wider[lemma] = sorted(name for name in names if (name, "n") in made.sort)
+    return made
+
+
+def _link(made: NearWords, kind: str, words: Sequence[str], table: _Synsets, vectors: NDArray[np.float32]) -> None:
+    senses = {word: set(table.senses[word]) for word in words}
+    above = {word: set().union(*(table.above(offset) for offset in senses[word])) for word in words}
+    first_up = {word: set(table.ups.get(table.senses[word][0], [])) for word in words}
+
+    def one_thing(a: str, b: str) -> bool:
+        if senses[a] & senses[b] or senses[a] & above[b] or senses[b] & above[a] or a[:4] == b[:4] or a.endswith(b) or b.endswith(a):
+            return True
+        if kind == "n":
+            return a in _ANYBODY or b in _ANYBODY
+        return bool(first_up[a] & first_up[b])  # mostly ways of doing one thing that a film hardly tells apart
+
+    for start in range(0, len(words), 512):
+        for at, row in enumerate(vectors[start : start + 512] @ vectors.T, start):
+            word = words[at]
+            nearest = np.argsort(-row)[1:120]
+            others = [words[other] for other in nearest if _LEAST <= row[other] <= _MOST and not one_thing(word, words[other])]
+            if others:
+                made.near[(word, kind)] = others[:_KEPT]
+
+
+def _read(folder: Path, kind: str) -> _Synsets:
+    table = _Synsets()
+    name = _FILES[kind]
+    for line in (folder / f"data.{name}").read_text().splitlines():
+        if line.startswith("  "):
+            continue
+        parts = line.split(" | ")[0].split()
+        count = int(parts[3], 16)
+        at = 4 + 2 * count
+        table.files[parts[0]] = int(parts[1])
+        table.lemmas[parts[0]] = [parts[4 + 2 * n].split("(")[0] for n in range(count)]
+        pointers = [(parts[at + 1 + 4 * n], parts[at + 2 + 4 * n]) for n in range(int(parts[at]))]
+        table.ups[parts[0]] = [target for mark, target in pointers if mark == "@"]
+    for line in (folder / f"index.{name}").read_text().splitlines():
+        if not line.startswith("  "):
+            parts = line.split()
+            table.senses[parts[0]] = parts[-int(parts[2]) :]
+    return table
