@@ -23,11 +23,11 @@ test: .venv/tested ## set up and run every test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not browser" -n 2 --dist loadscope
+	$(BIN)/pytest -m "not browser" -n 3 --dist loadscope
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser; fi
 
 test-browser: .venv/tested ## run the tests that need a browser (Debian: apt-get install chromium)
-	$(BIN)/pytest -m browser tests/browser -n 2 --dist loadscope
+	$(BIN)/pytest -m browser tests/browser -n 3 --dist loadscope
 
 audit: ## hold every pinned version against the advisory database (needs the network: PyPI's JSON API)
 	@$(PYTHON) -m venv .audit

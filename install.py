@@ -24,6 +24,11 @@ def pip(*arguments: str, capture: bool = False) -> str:
     return done.stdout or ""
 
 
+def install(*what: str) -> None:
+    """Python compiles what is imported when it is first imported: compiling all that is installed takes a minute more."""
+    pip("install", "--quiet", "--no-compile", *what)
+
+
 def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/torch/", timeout=4) as page:  # noqa: S310
@@ -39,17 +44,17 @@ def brings_cuda() -> bool:
 
 def install_torch(build: str) -> None:
     if build == "cuda":
-        pip("install", "--quiet", TORCH)
+        install(TORCH)
     elif answers(CPU_INDEX):
         # Its dependencies come with the rest, under constraints.txt: this index holds torch alone in every version.
-        pip("install", "--quiet", "--no-deps", TORCH, "--index-url", CPU_INDEX)
+        install("--no-deps", TORCH, "--index-url", CPU_INDEX)
     elif brings_cuda():
         sys.exit(
             f"{CPU_INDEX} does not answer, and the torch that pip finds elsewhere brings several GB of CUDA libraries.\n"
             "Run again with TORCH=cuda to take it, or once that index can be reached."
         )
     else:
-        pip("install", "--quiet", TORCH)
+        install(TORCH)
 
 
 def main() -> None:
@@ -59,7 +64,7 @@ def main() -> None:
     chosen = options.parse_args()
     print("installing into .venv (about two minutes the first time)", flush=True)  # noqa: T201
     install_torch(chosen.torch)
-    pip("install", "--quiet", "--constraint", "constraints.txt", "--editable", ".[dev]" if chosen.dev else ".")
+    install("--constraint", "constraints.txt", "--editable", ".[dev]" if chosen.dev else ".")
 
 
 if __name__ == "__main__":
