@@ -139,29 +139,29 @@ def test_the_leader_leaves_and_the_others_get_their_clip(fleet: Fleet, gateways:
 
 def test_a_cancel_at_any_gateway_stops_the_render(fleet: Fleet, gateways: tuple[Live, Live]) -> None:
     before = renders(fleet)
-    video = gateways[0].post("a film that nobody wants", steps=100)
+    video = gateways[0].post("a gull asleep on a post", steps=100)
     within(PATIENCE, lambda: bool(gateways[0].get(video["id"])["status"] == "in_progress"))
     with gateways[1].client() as client:
         client.post(f"/v1/videos/{video['id']}/cancel")
     assert gateways[0].get(video["id"])["error"]["code"] == "cancelled"
-    after = gateways[0].made("the next film", steps=STEPS)
+    after = gateways[0].made("a tram crosses a bridge", steps=STEPS)
     assert after["status"] == "completed"
     assert renders(fleet) == before + 1
 
 
 def test_what_one_gateway_erases_no_gateway_serves(gateways: tuple[Live, Live]) -> None:
-    video = gateways[0].made("a film to be erased", steps=STEPS)
+    video = gateways[0].made("an owl turns its head", steps=STEPS)
     assert gateways[1].content(video["id"])
     with gateways[0].client() as client:
         assert client.delete(f"/v1/videos/{video['id']}", params={"erase": "true"}).status_code == 200
     with gateways[1].client() as client:
         assert client.get(f"/v1/videos/{video['id']}/content").status_code in {404, 410}
-    again = gateways[1].post("a film to be erased", steps=STEPS)
+    again = gateways[1].post("an owl turns its head", steps=STEPS)
     assert again["reprise"]["verdict"] == "miss"
 
 
 def test_a_gateway_may_send_its_clients_to_the_store(fleet: Fleet, swift: Swift, gateways: tuple[Live, Live]) -> None:
-    video = gateways[0].made("a film by another way", steps=STEPS)
+    video = gateways[0].made("a candle burns down", steps=STEPS)
     third = fleet.gateway(store_url=f"{swift.url('clips')}&public=http://{swift.endpoint}")
     try:
         sent = httpx.get(f"{third.url}/v1/videos/{video['id']}/content", timeout=PATIENCE)
@@ -204,9 +204,9 @@ def last_line(process: Live) -> str:
 
 
 def test_the_database_goes_away_and_comes_back(postgres: Postgres, gateways: tuple[Live, Live]) -> None:
-    served = gateways[0].made("a film that was served before", steps=STEPS)
+    served = gateways[0].made("a kite above a harbour", steps=STEPS)
     body = gateways[0].content(served["id"])
-    pending = gateways[0].post("a film in the making", steps=SLOW)
+    pending = gateways[0].post("a potter shapes a bowl", steps=SLOW)
     postgres.stop()
     try:
         with gateways[0].client() as client:
@@ -224,19 +224,19 @@ def test_the_database_goes_away_and_comes_back(postgres: Postgres, gateways: tup
 
 
 def test_the_store_goes_away_and_comes_back(swift: Swift, gateways: tuple[Live, Live]) -> None:
-    at_hand = gateways[0].made("a film at hand", steps=STEPS)
+    at_hand = gateways[0].made("a tortoise on a skateboard", steps=STEPS)
     body = gateways[0].content(at_hand["id"])
-    other = gateways[0].made("a film not at hand", steps=STEPS)
+    other = gateways[0].made("rain on a tin roof", steps=STEPS)
     swift.stop()
     try:
-        hit = gateways[0].post("a film at hand", steps=STEPS)
+        hit = gateways[0].post("a tortoise on a skateboard", steps=STEPS)
         assert hit["reprise"]["verdict"] == "exact"
         assert gateways[0].content(hit["id"]) == body
         with gateways[0].client() as client:
             refused = client.get(f"/v1/videos/{other['id']}/content")
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "store_away")
             assert int(refused.headers["retry-after"]) >= 1
-        pending = gateways[1].post("a film without a place", steps=STEPS)
+        pending = gateways[1].post("a violin on a chair", steps=STEPS)
     finally:
         swift.start()
     assert gateways[0].finished(pending)["status"] == "completed"
