@@ -71,7 +71,7 @@ def test_a_word_in_anothers_place_is_wrong_and_a_wider_one_is_not(folder: Path, 
     text = "A girl plays the flute at a window"
     rng = random.Random(3)
     swapping = Swapping(Rewriter(net, [text], rng), near, rng)
-    kinds = Counter()  # type: ignore[var-annotated]
+    kinds: Counter[str] = Counter()
     for _ in range(400):
         swapped = swapping.swapped(text)
         assert swapped is not None

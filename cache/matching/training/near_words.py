@@ -13,11 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cache.matching.training.wordnet import SEEN, Wordnet
+from cache.matching.training.wordnet import SEEN, Wordnet, read_senses, read_synsets
 
 Word = tuple[str, str]  # a lemma and its part of speech
 
-_FILES = {"n": "noun", "v": "verb"}
 _QUANTITIES = 23
 # Bodily care, change, competition, consumption, contact, creation, motion, perception, weather: verbs that show.
 _DONE = {29, 30, 33, 34, 35, 36, 38, 39, 43}
@@ -48,25 +47,26 @@ _KEPT = 24
 @dataclass
 class NearWords:
     sort: dict[Word, int] = field(default_factory=dict)  # WordNet's lexicographer file of the first sense
-    words: dict[tuple[int, str], list[str]] = field(
-        default_factory=dict
-    )  # by sort and part of speech; words that people use stand there more often
+    # By sort and part of speech; words that people use stand there more often.
+    words: dict[tuple[int, str], list[str]] = field(default_factory=dict)
     near: dict[Word, list[str]] = field(default_factory=dict)
     wider: dict[str, list[str]] = field(default_factory=dict)  # noun -> nouns that hold for all it holds for
 
 
-@dataclass
-class _Synsets:
-    files: dict[str, int] = field(default_factory=dict)
-    lemmas: dict[str, list[str]] = field(default_factory=dict)
-    ups: dict[str, list[str]] = field(default_factory=dict)
-    senses: dict[str, list[str]] = field(default_factory=dict)  # lemma -> offsets, the most frequent sense first
+class _Kind:
+    """The words of one part of speech, and what stands above them."""
+
+    def __init__(self, folder: Path, kind: str) -> None:
+        self.synsets, self.senses = read_synsets(folder, kind), read_senses(folder, kind)
+
+    def ups(self, offset: str) -> list[str]:
+        return [target for mark, target, _ in self.synsets[offset].pointers if mark == "@"]
 
     def above(self, offset: str) -> set[str]:
         found: set[str] = set()
         waiting = [offset]
         while waiting:
-            for up in self.ups.get(waiting.pop(), []):
+            for up in self.ups(waiting.pop()):
                 if up not in found:
                     found.add(up)
                     waiting.append(up)
@@ -74,9 +74,9 @@ class _Synsets:
 
 
 def near_words(net: Wordnet, embed: Callable[[list[str]], NDArray[np.float32]], pieces: Callable[[str], int], folder: Path) -> NearWords:
-    """`embed` gives unit vectors; `pieces` says of how many pieces of the encoder's vocabulary a word is: more than three, and nobody uses it."""
+    """`embed` gives unit vectors; `pieces` says of how many pieces of the encoder's vocabulary a word is: of more than four, and nobody uses it."""
     made = NearWords()
-    tables = {kind: _read(folder, kind) for kind in _FILES}
+    tables = {kind: _Kind(folder, kind) for kind in _SORTS}
     for kind, table in tables.items():
         chosen: dict[int, list[str]] = defaultdict(list)
         for lemma, offsets in table.senses.items():
@@ -85,8 +85,15 @@ def near_words(net: Wordnet, embed: Callable[[list[str]], NDArray[np.float32]], 
                 common = used >= 1 and net.kind(lemma) == kind
             else:
                 common = pieces(lemma) <= (4 if used or lemma not in tables["v"].senses else 1)
-            if common and lemma in table.lemmas[offsets[0]] and lemma.isascii() and lemma.isalpha() and lemma.islower() and len(lemma) > 2:
-                sort = table.files[offsets[0]]
+            if (
+                common
+                and lemma in table.synsets[offsets[0]].lemmas
+                and lemma.isascii()
+                and lemma.isalpha()
+                and lemma.islower()
+                and len(lemma) > 2
+            ):
+                sort = table.synsets[offsets[0]].file
                 if sort in _SORTS[kind]:
                     made.sort[(lemma, kind)] = sort
                     chosen[sort].append(lemma)
@@ -100,15 +107,15 @@ def near_words(net: Wordnet, embed: Callable[[list[str]], NDArray[np.float32]], 
     for lemma, kind in made.sort:
         if kind == "n":
             ups = [up for offset in nouns.senses[lemma][:1] for up in nouns.above(offset)]
-            names = {name for up in ups for name in nouns.lemmas[up][:1] if net.counts.get(name, {}).get("n", 0) >= 5}
+            names = {name for up in ups for name in nouns.synsets[up].lemmas[:1] if net.counts.get(name, {}).get("n", 0) >= 5}
             made.wider[lemma] = sorted(name for name in names if (name, "n") in made.sort)
     return made
 
 
-def _link(made: NearWords, kind: str, words: Sequence[str], table: _Synsets, vectors: NDArray[np.float32]) -> None:
+def _link(made: NearWords, kind: str, words: Sequence[str], table: _Kind, vectors: NDArray[np.float32]) -> None:
     senses = {word: set(table.senses[word]) for word in words}
     above = {word: set().union(*(table.above(offset) for offset in senses[word])) for word in words}
-    first_up = {word: set(table.ups.get(table.senses[word][0], [])) for word in words}
+    first_up = {word: set(table.ups(table.senses[word][0])) for word in words}
 
     def one_thing(a: str, b: str) -> bool:
         if senses[a] & senses[b] or senses[a] & above[b] or senses[b] & above[a] or a[:4] == b[:4] or a.endswith(b) or b.endswith(a):
@@ -124,23 +131,3 @@ def _link(made: NearWords, kind: str, words: Sequence[str], table: _Synsets, vec
             others = [words[other] for other in nearest if _LEAST <= row[other] <= _MOST and not one_thing(word, words[other])]
             if others:
                 made.near[(word, kind)] = others[:_KEPT]
-
-
-def _read(folder: Path, kind: str) -> _Synsets:
-    table = _Synsets()
-    name = _FILES[kind]
-    for line in (folder / f"data.{name}").read_text().splitlines():
-        if line.startswith("  "):
-            continue
-        parts = line.split(" | ")[0].split()
-        count = int(parts[3], 16)
-        at = 4 + 2 * count
-        table.files[parts[0]] = int(parts[1])
-        table.lemmas[parts[0]] = [parts[4 + 2 * n].split("(")[0] for n in range(count)]
-        pointers = [(parts[at + 1 + 4 * n], parts[at + 2 + 4 * n]) for n in range(int(parts[at]))]
-        table.ups[parts[0]] = [target for mark, target in pointers if mark == "@"]
-    for line in (folder / f"index.{name}").read_text().splitlines():
-        if not line.startswith("  "):
-            parts = line.split()
-            table.senses[parts[0]] = parts[-int(parts[2]) :]
-    return table

@@ -6,8 +6,10 @@ Sense counts choose what a word mostly means; words whose first sense does not d
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 WORDNET = Path("/usr/share/wordnet")
 _KIND = {"n": "noun", "v": "verb", "a": "adj"}
@@ -35,6 +37,12 @@ class Wordnet:
         return best if counts[best] >= 2 * others else None
 
 
+class Synset(NamedTuple):
+    lemmas: list[str]  # as WordNet spells them
+    pointers: list[tuple[str, str, str]]  # mark, offset, and which of the lemmas it holds for
+    file: int  # the lexicographer file
+
+
 def read_wordnet(folder: Path = WORDNET) -> Wordnet:
     net = Wordnet()
     senses: dict[tuple[str, str], dict[int, int]] = defaultdict(dict)
@@ -45,23 +53,8 @@ def read_wordnet(folder: Path = WORDNET) -> Wordnet:
         senses[(lemma, kind)][int(number)] = int(times)
         net.counts.setdefault(lemma, {}).setdefault(kind, 0)
         net.counts[lemma][kind] += int(times)
-    first: dict[tuple[str, str], str] = {}
-    synsets: dict[tuple[str, str], tuple[list[str], list[tuple[str, str]], int]] = {}
-    for kind, name in _KIND.items():
-        for line in (folder / f"data.{name}").read_text().splitlines():
-            if line.startswith("  "):
-                continue
-            parts = line.split(" | ")[0].split()
-            count = int(parts[3], 16)
-            lemmas = [parts[4 + 2 * at].split("(")[0] for at in range(count)]
-            at = 4 + 2 * count
-            pointers = [(parts[at + 1 + 4 * n], parts[at + 2 + 4 * n]) for n in range(int(parts[at]))]
-            synsets[(kind, parts[0])] = (lemmas, pointers, int(parts[1]))
-        for line in (folder / f"index.{name}").read_text().splitlines():
-            if line.startswith("  "):
-                continue
-            parts = line.split()
-            first[(parts[0], kind)] = parts[-int(parts[2])]
+    first = {(lemma, kind): offsets[0] for kind in _KIND for lemma, offsets in read_senses(folder, kind).items()}
+    synsets = {(kind, offset): synset for kind in _KIND for offset, synset in read_synsets(folder, kind).items()}
     dominant = {}
     for key, offset in first.items():
         found = senses.get(key, {})
@@ -82,13 +75,13 @@ def read_wordnet(folder: Path = WORDNET) -> Wordnet:
         ]
         if same:
             net.synonyms[(word, kind)] = [other for other in same if used or " " not in other][:4]
-        ups = [target for mark, target in pointers if mark == "@"]
+        ups = [target for mark, target, _ in pointers if mark == "@"]
         for up in ups:
             up_lemmas, up_pointers, _ = synsets[(kind, up)]
             for other in up_lemmas[:1]:
                 if kind == "n" and other.isalpha() and other.islower() and net.counts.get(other, {}).get("n", 0) >= 5:
                     net.wider.setdefault(word, []).append(other)
-            children = [target for mark, target in up_pointers if mark == "~" and target != offset]
+            children = [target for mark, target, _ in up_pointers if mark == "~" and target != offset]
             beside = [
                 lemma
                 for child in children
@@ -97,17 +90,33 @@ def read_wordnet(folder: Path = WORDNET) -> Wordnet:
             ]
             if beside:
                 net.siblings.setdefault((word, kind), []).extend(beside[:60])
-    for kind, name in (("a", "adj"), ("v", "verb")):
-        for line in (folder / f"data.{name}").read_text().splitlines():
-            if line.startswith("  "):
-                continue
-            parts = line.split(" | ")[0].split()
-            count = int(parts[3], 16)
-            at = 4 + 2 * count
-            for n in range(int(parts[at])):
-                mark, target, _, where = parts[at + 1 + 4 * n : at + 5 + 4 * n]
-                if mark == "!" and where != "0000" and (kind, target) in synsets:
-                    one = parts[4 + 2 * (int(where[:2], 16) - 1)].split("(")[0].lower()
-                    others = synsets[(kind, target)][0]
-                    net.antonyms.setdefault((one, kind), []).append(others[min(int(where[2:], 16), len(others)) - 1].split("(")[0].lower())
+    for (kind, _), (lemmas, pointers, _) in sorted(synsets.items(), key=lambda entry: entry[0][0]):
+        for mark, target, where in pointers:
+            if kind != "n" and mark == "!" and where != "0000" and (kind, target) in synsets:
+                others = synsets[(kind, target)].lemmas
+                other = others[min(int(where[2:], 16), len(others)) - 1]
+                net.antonyms.setdefault((lemmas[int(where[:2], 16) - 1].lower(), kind), []).append(other.lower())
     return net
+
+
+def read_synsets(folder: Path, kind: str) -> dict[str, Synset]:
+    """All of one part of speech, by their offset."""
+    found = {}
+    for parts in _entries(folder / f"data.{_KIND[kind]}"):
+        count = int(parts[3], 16)
+        at = 4 + 2 * count
+        lemmas = [parts[4 + 2 * n].split("(")[0] for n in range(count)]
+        pointers = [(parts[at + 1 + 4 * n], parts[at + 2 + 4 * n], parts[at + 4 + 4 * n]) for n in range(int(parts[at]))]
+        found[parts[0]] = Synset(lemmas, pointers, int(parts[1]))
+    return found
+
+
+def read_senses(folder: Path, kind: str) -> dict[str, list[str]]:
+    """The synsets of each lemma (in lower case), by their offsets, the most frequent first."""
+    return {parts[0]: parts[-int(parts[2]) :] for parts in _entries(folder / f"index.{_KIND[kind]}")}
+
+
+def _entries(path: Path) -> Iterator[list[str]]:
+    for line in path.read_text().splitlines():
+        if not line.startswith("  "):  # the licence
+            yield line.split(" | ")[0].split()
