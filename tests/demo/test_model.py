@@ -68,8 +68,8 @@ def test_its_autoencoder_keeps_what_it_sees() -> None:
 
 @cache
 def verdicts() -> tuple[Agreement, ...]:
-    """Four held-back prompts of one thing and four of two, sampled at the defaults."""
-    asked = (*ONE_THING[::9], *TWO_THINGS[::9])
+    """Six held-back prompts of one thing and six of two, sampled at the defaults."""
+    asked = (*ONE_THING[::6], *TWO_THINGS[::6])
     options = Namespace(steps=DEMO.steps["standard"], guidance=DEMO.guidance)
     clips = sample(pipeline(), [prompt for prompt, _ in asked], list(range(len(asked))), options)
     return tuple(agrees(scene, look(filmed(clip))) for (_, scene), clip in zip(asked, clips, strict=True))
@@ -78,13 +78,13 @@ def verdicts() -> tuple[Agreement, ...]:
 @pytest.mark.timeout(600)
 def test_it_shows_one_thing_as_asked() -> None:
     """All right, less a clip for other processors; a whole measurement is benchmarks/demo_model.py's."""
-    assert sum(agreement.right for agreement in verdicts()[:4]) >= 3
+    assert sum(agreement.right for agreement in verdicts()[:6]) >= 5
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("attribute", "least"), [("right", 2), ("background", 3), ("shape", 3)])
+@pytest.mark.parametrize(("attribute", "least"), [("right", 3), ("background", 5), ("shape", 3)])
 def test_it_shows_two_things_as_asked(attribute: str, least: int) -> None:
-    assert sum(getattr(agreement, attribute) for agreement in verdicts()[4:]) >= least
+    assert sum(getattr(agreement, attribute) for agreement in verdicts()[6:]) >= least
 
 
 def test_the_whole_clip_path_equals_the_cached_one() -> None:
