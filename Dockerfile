@@ -1,39 +1,68 @@
-# Two targets: `docker build --target cpu -t reprise:cpu .` and `--target cuda` (for hosts with the NVIDIA container toolkit;
-# the CUDA libraries come with PyTorch's wheels). Both run as user 10001 and keep everything under /data.
+# Three targets, e.g. `docker build --target gateway -t reprise:gateway .`
+#   gateway  serves; renders nothing and holds no torch: its workers render elsewhere (REPRISE_RENDERER=none)
+#   cpu      serves and renders, without a GPU
+#   cuda     serves and renders on hosts with the NVIDIA container toolkit; the CUDA libraries come with PyTorch's wheels
+# All run as user 10001 or as any other of group 0, from a read-only root: what they write goes under /data and /tmp.
+# What others made lies in lower layers than our code, so a change of code sends a few MB.
 
 FROM python:3.11-slim AS base
-ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 ORT_DISABLE_TELEMETRY=1 \
+    PATH=/opt/reprise/.venv/bin:$PATH HOME=/tmp USER=reprise HF_HOME=/data/hub HF_HUB_DISABLE_TELEMETRY=1 \
+    REPRISE_DATA_DIR=/data REPRISE_HOST=0.0.0.0 REPRISE_HEALTH_PORT=8000
 WORKDIR /opt/reprise
-RUN useradd --uid 10001 --create-home --home-dir /home/reprise reprise \
- && mkdir /data && chown reprise:reprise /data \
+RUN useradd --uid 10001 --gid 0 --no-create-home --home-dir /tmp reprise \
+ && mkdir /data && chown 10001:0 /data && chmod 2770 /data \
  && python -m venv .venv
-COPY pyproject.toml constraints.txt install.py README.md LICENSE NOTICE alembic.ini ./
-COPY cache cache
-COPY generator generator
-COPY gateway gateway
-COPY migrations migrations
-
-FROM base AS cpu-installed
-RUN .venv/bin/python install.py --torch cpu && .venv/bin/reprise prepare
-
-FROM base AS cuda-installed
-RUN .venv/bin/python install.py --torch cuda && .venv/bin/reprise prepare
-
-FROM cuda-installed AS cuda
-ENV PATH=/opt/reprise/.venv/bin:$PATH REPRISE_DATA_DIR=/data REPRISE_HOST=0.0.0.0 HF_HOME=/data/hub
 VOLUME /data
-USER 10001
 EXPOSE 8000
-# Workers finish or hand back what they render; give them longer than REPRISE_STOP_GRACE.
+# A worker finishes what it renders, or hands it back: give it longer than REPRISE_STOP_GRACE_SECONDS before it is killed.
 STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 CMD ["python", "-c", \
+ "import os, urllib.request as u; u.urlopen('http://127.0.0.1:' + os.environ.get('REPRISE_PORT', '8000') + '/health/ready', timeout=4)"]
 ENTRYPOINT ["reprise"]
 CMD ["serve"]
+COPY pyproject.toml constraints.txt install.py ./
 
-FROM cpu-installed AS cpu
-ENV PATH=/opt/reprise/.venv/bin:$PATH REPRISE_DATA_DIR=/data REPRISE_HOST=0.0.0.0 HF_HOME=/data/hub
-VOLUME /data
+FROM base AS gateway-packages
+RUN python install.py --torch none --only packages
+
+FROM gateway-packages AS cpu-packages
+RUN python install.py --torch cpu --only packages
+
+# The encoder as it ships: made anew when the code that exports it changes.
+FROM cpu-packages AS encoder
+COPY cache/__init__.py cache/
+COPY cache/matching/__init__.py cache/matching/
+COPY cache/matching/encoding cache/matching/encoding
+RUN python -m cache.matching.encoding.exported .venv/share/reprise/encoders
+
+FROM scratch AS code
+COPY README.md LICENSE NOTICE alembic.ini /
+COPY cache /cache
+COPY generator /generator
+COPY gateway /gateway
+COPY migrations /migrations
+
+FROM gateway-packages AS gateway
+ENV REPRISE_RENDERER=none
+COPY --from=encoder /opt/reprise/.venv/share/reprise .venv/share/reprise
+COPY --from=code / ./
+RUN python install.py --only code
 USER 10001
-EXPOSE 8000
-STOPSIGNAL SIGTERM
-ENTRYPOINT ["reprise"]
-CMD ["serve"]
+
+FROM cpu-packages AS cpu
+COPY --from=encoder /opt/reprise/.venv/share/reprise .venv/share/reprise
+COPY --from=code / ./
+RUN python install.py --only code
+USER 10001
+
+# torch.compile: Triton compiles C, its part for the CPU C++, both against Python's headers, which the base image has.
+FROM gateway-packages AS cuda-packages
+RUN apt-get update && apt-get install -y --no-install-recommends g++ libc6-dev && rm -rf /var/lib/apt/lists/*
+RUN python install.py --torch cuda --only packages
+
+FROM cuda-packages AS cuda
+COPY --from=encoder /opt/reprise/.venv/share/reprise .venv/share/reprise
+COPY --from=code / ./
+RUN python install.py --only code
+USER 10001

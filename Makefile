@@ -1,35 +1,50 @@
 # make run: sets everything up and serves on http://localhost:8000. Needs Python 3.11, pip and make.
 
 PYTHON ?= python3
-PORT ?= 8000
-# cpu or cuda; cuda is several GB and is chosen by itself only where there is an NVIDIA GPU.
+# cpu or cuda; cuda is several GB and is chosen automatically only if there is an NVIDIA GPU.
 TORCH ?= $(if $(shell command -v nvidia-smi 2>/dev/null),cuda,cpu)
+# Unsaid, the settings decide (8000).
+ifdef PORT
 export REPRISE_PORT = $(PORT)
+endif
 BIN := .venv/bin
 
-.PHONY: help run setup test check audit test-browser clean
+.PHONY: help run setup encoder test check types audit test-static test-browser test-traced test-containers clean
 
-help: ## what can be made
+help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 16
 
-run: setup ## set up, migrate and serve on http://localhost:$(PORT)
+run: setup ## set up, migrate and serve on http://localhost:8000
 	@exec $(BIN)/reprise serve
 
-setup: .venv/installed ## install into .venv and export the default encoder
-	@$(BIN)/reprise prepare
+setup: .venv/installed encoder ## install into .venv and export the default encoder
 
 test: .venv/tested ## set up and run every test
-	@$(BIN)/reprise prepare
+	@$(MAKE) --no-print-directory --jobs 2 encoder test-static
+	$(BIN)/pytest -m "not browser and not traced" -n 4 --dist loadscope
+	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser test-traced; fi
+
+test-static: .venv/tested
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not browser" -n 3 --dist loadscope
-	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser; fi
+
+encoder: .venv/installed
+	@$(BIN)/reprise prepare
 
 test-browser: .venv/tested ## run the tests that need a browser (Debian: apt-get install chromium)
 	$(BIN)/pytest -m browser tests/browser -n 3 --dist loadscope
 
-audit: ## hold every pinned version against the advisory database (needs the network: PyPI's JSON API)
+test-traced: .venv/tested ## install, serve as another user from a read-only tree, under strace (Debian: apt-get install strace)
+	$(BIN)/pytest -m traced tests
+
+test-containers: .venv/tested ## build the images and try the whole stack (needs root, podman, buildah and podman-compose; minutes)
+	$(BIN)/python -m tests.containers.try_all
+
+types: .venv/installed ## make the TypeScript types of the API anew (needs Node's npx)
+	@$(BIN)/python -m examples.client.typescript
+
+audit: ## check every pinned version against the advisory database (needs the network: PyPI's JSON API)
 	@$(PYTHON) -m venv .audit
 	@.audit/bin/pip install -q pip-audit==2.10.1
 	.audit/bin/pip-audit --strict --no-deps --disable-pip -r constraints.txt
@@ -40,13 +55,15 @@ check: .venv/tested ## format, lint and types only
 	$(BIN)/mypy
 
 .venv/installed: pyproject.toml constraints.txt install.py
-	@$(PYTHON) -m venv .venv
+	@test -x $(BIN)/python || { $(PYTHON) install.py --help > /dev/null && $(PYTHON) -m venv .venv; }
 	@$(BIN)/python install.py --torch $(TORCH)
 	@touch $@
 
-.venv/tested: .venv/installed
+# All that .venv/installed has, and what tests need, in one go.
+.venv/tested: pyproject.toml constraints.txt install.py
+	@test -x $(BIN)/python || { $(PYTHON) install.py --help > /dev/null && $(PYTHON) -m venv .venv; }
 	@$(BIN)/python install.py --torch $(TORCH) --dev
-	@touch $@
+	@touch .venv/installed $@
 
 clean: ## remove .venv and caches; clips stay
 	rm -rf .venv .audit build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

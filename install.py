@@ -11,9 +11,16 @@ import json
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
+if sys.version_info < (3, 11):  # noqa: UP036  # a person's own Python may be older, and is told so
+    sys.exit(f"Error: Reprise needs Python 3.11 and this is {sys.version.split()[0]}: name another, as in `make run PYTHON=python3.11`")
+
+import tomllib
+
+HERE = Path(__file__).parent
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-TORCH = next(line.strip() for line in open("constraints.txt", encoding="utf-8") if line.startswith("torch=="))  # noqa: SIM115, PTH123
+TORCH = next(line.strip() for line in (HERE / "constraints.txt").read_text(encoding="utf-8").splitlines() if line.startswith("torch=="))
 
 
 def pip(*arguments: str, capture: bool = False) -> str:
@@ -25,8 +32,10 @@ def pip(*arguments: str, capture: bool = False) -> str:
 
 
 def install(*what: str) -> None:
-    """Python compiles what is imported when it is first imported: compiling all that is installed takes a minute more."""
-    pip("install", "--quiet", "--no-compile", *what)
+    """Python compiles what is imported when it is first imported: compiling all that is installed takes a minute more. In an image it
+    could not keep that, so there all is compiled.
+    """
+    pip("install", "--quiet", *([] if "--only" in sys.argv else ["--no-compile"]), *what)
 
 
 def answers(url: str) -> bool:
@@ -57,14 +66,29 @@ def install_torch(build: str) -> None:
         install(TORCH)
 
 
+def packages(extras: list[str]) -> list[str]:
+    """What pyproject.toml asks for, itself apart: the part of an image that changes seldom."""
+    read = tomllib.loads((HERE / "pyproject.toml").read_text(encoding="utf-8"))
+    project = read["project"]
+    named = [*read["build-system"]["requires"], *project["dependencies"]]
+    return named + [one for extra in extras for one in project["optional-dependencies"][extra]]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--torch", choices=("cpu", "cuda"), default="cpu")
+    options.add_argument("--torch", choices=("cpu", "cuda", "none"), default="cpu", help="none: a gateway, whose workers render elsewhere")
     options.add_argument("--dev", action="store_true", help="also what tests and checks need")
+    options.add_argument("--only", choices=("packages", "code"), help="what others made, or Reprise itself: for the layers of an image")
     chosen = options.parse_args()
-    print("installing into .venv (about two minutes the first time)", flush=True)  # noqa: T201
-    install_torch(chosen.torch)
-    install("--constraint", "constraints.txt", "--editable", ".[dev]" if chosen.dev else ".")
+    extras = [*(["render"] if chosen.torch != "none" else []), *(["dev"] if chosen.dev else [])]
+    if chosen.only == "code":
+        return install("--no-deps", "--no-build-isolation", "--editable", ".")
+    print(f"installing into {sys.prefix} (about two minutes the first time)", flush=True)  # noqa: T201
+    if "render" in extras:
+        install_torch(chosen.torch)
+    if chosen.only == "packages":
+        return install("--constraint", "constraints.txt", *packages(extras))
+    return install("--constraint", "constraints.txt", "--editable", f".[{','.join(extras)}]" if extras else ".")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """kill -9 of any part at random moments, under load from real clients, and the count of what was lost.
 
 Two gateways, two workers, PostgreSQL and an S3 server, all real processes on this machine. One part is killed at a time and
-started again; meanwhile clients ask for films, some of them for the same ones. At the end everything that a client was given an
-id for must have its film, whole.
+started again; meanwhile clients ask for clips, some of them for the same ones. At the end everything that a client was given an
+id for must have its clip, whole.
 
     python -m benchmarks.chaos --kills 200 --seed 1
 """
@@ -29,13 +29,13 @@ import httpx
 from sqlalchemy import text
 
 from cache.storage.bytes.objects import open_store
-from cache.storage.database import Database
-from cache.storage.doctor import Doctor
-from cache.storage.shelf import Shelf
-from generator.demo.tiny import make_tiny_folder
+from cache.storage.clips.doctor import Doctor
+from cache.storage.clips.shelf import Shelf
+from cache.storage.database.database import Database
 from tests.fleet import Fleet
 from tests.servers.postgres import Postgres
 from tests.servers.swift import Swift
+from training.demo_model.tiny import make_tiny_folder
 
 STEPS = 4
 SHAPES = ("ball", "star", "ring", "cube", "box", "triangle", "comet", "leaf")
@@ -54,7 +54,7 @@ class Outcome:
     completed: int = 0
     failed: int = 0
     lost: int = 0  # ids that no gateway knows, or that never ended
-    half: int = 0  # films whose bytes are not those of their digest, or are no film
+    half: int = 0  # clips whose bytes are not those of their digest, or are no clip
     twice: int = 0  # variant keys with more than one clip
     rows_without_object: int = 0
     digests_wrong: int = 0
@@ -103,7 +103,7 @@ class Clients:
             time.sleep(drawn.uniform(0.4, 2.0))  # so that two workers of this machine nearly keep up
 
     def _prompt(self, drawn: random.Random) -> str:
-        """Half of the time a film that nobody asked for yet, else one of the latest: there is always something to render."""
+        """Half of the time a clip that nobody asked for yet, else one of the latest: there is always something to render."""
         with self._lock:
             if self._prompts and drawn.random() < 0.5:
                 return drawn.choice(self._prompts[-10:])
@@ -159,8 +159,8 @@ def _settle(fleet: Fleet, clients: Clients, outcome: Outcome) -> None:
 def _whole(url: str, video_id: str) -> bool:
     answer = httpx.get(f"{url}/v1/videos/{video_id}/content", timeout=20)
     digest = hashlib.sha256(answer.content).hexdigest()
-    film = answer.content[4:8] == b"ftyp" and b"moov" in answer.content and b"mdat" in answer.content
-    return answer.status_code == 200 and film and digest in answer.headers["etag"]
+    spec = answer.content[4:8] == b"ftyp" and b"moov" in answer.content and b"mdat" in answer.content
+    return answer.status_code == 200 and spec and digest in answer.headers["etag"]
 
 
 async def _count(database_url: str, store_url: str, outcome: Outcome) -> None:
@@ -189,7 +189,7 @@ def run(folder: Path, model: Path, kills: int, seed: int, told: Callable[[str], 
         stack.callback(swift.stop)
         swift.client().make_bucket("clips")
         database_url, store_url = postgres.create("reprise"), swift.url("clips")
-        fleet = Fleet(folder, model, database_url, store_url, lease_seconds=LEASE, queue_limit=1000, attempts=10)
+        fleet = Fleet(folder, model, database_url, store_url, lease_seconds=LEASE, queue_jobs=1000, job_attempts=10)
         stack.callback(fleet.close)
         fleet.start(gateways=2, workers=2)
         fleet.ready()

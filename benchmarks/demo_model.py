@@ -1,4 +1,4 @@
-"""How often the demo model makes what it is asked for, judged from the pixels of the encoded films.
+"""How often the demo model makes what it is asked for, judged from the pixels of the encoded videos.
 
     python -m benchmarks.demo_model [--model FOLDER] [--grammar 200] [--guidance 5] [--sheet FILE] [--json FILE]
 
@@ -27,13 +27,13 @@ from diffusers import WanPipeline
 from PIL import Image, ImageDraw, ImageFont
 
 from cache.catalog import DEMO
-from generator.demo.captions import describe
-from generator.demo.checker import Agreement, agrees, look
 from generator.demo.scenes import FPS, FRAMES, SIDE, Scene
-from generator.demo.staging import draw_scene
-from generator.demo.tracks import Frames
-from generator.film import encode
+from generator.video_encoding import encode_video
 from tests.demo.heldback import ONE_THING, TWO_THINGS
+from training.demo_model.captions import describe
+from training.demo_model.checker import Agreement, agrees, look
+from training.demo_model.staging import draw_scene
+from training.demo_model.tracks import Frames
 
 ATTRIBUTES = ("number", "shape", "colour", "motion", "size", "background", "right")
 
@@ -72,11 +72,11 @@ def sample(pipeline: WanPipeline, lines: list[str], seeds: list[int], options: a
 
 
 def filmed(frames: Frames) -> Frames:
-    """The same frames, out of the film that a client gets."""
+    """The same frames, out of the video that a client gets."""
     with tempfile.TemporaryDirectory() as folder:
-        video = asyncio.run(encode(frames, FPS, Path(folder))).video
-        with av.open(str(video)) as film:
-            return np.stack([frame.to_ndarray(format="rgb24") for frame in film.decode(video=0)])
+        video = asyncio.run(encode_video(frames, FPS, Path(folder))).video
+        with av.open(str(video)) as video:
+            return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
 
 
 def judged(options: argparse.Namespace) -> Iterator[tuple[str, str, Scene, Frames, Agreement]]:

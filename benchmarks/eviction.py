@@ -3,7 +3,7 @@
     python -m benchmarks.eviction --data FOLDER
 
 FOLDER holds trace_alibaba_gentd26_no_text_dev.jsonl.gz: production requests with their times, users and GPU-seconds. What
-one user asked with one signature is one film; its bytes are not in the trace, its images are, so a film takes 1 MB each.
+one user asked with one signature is one Spec; its bytes are not in the trace, its images are, so a Spec takes 1 MB each.
 Every figure is of the second half, with a cache filled by the first.
 """
 
@@ -17,26 +17,26 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cache.eviction import Standing, choose, surplus, weight
+from cache.eviction import ClipValue, choose_evicted, surplus, weight
 
 TRACE = "trace_alibaba_gentd26_no_text_dev.jsonl.gz"
 MEGABYTE = 10**6
-CAPACITIES = (0.01, 0.02, 0.05, 0.1, 0.2)  # of what all films of the trace take
+CAPACITIES = (0.01, 0.02, 0.05, 0.1, 0.2)  # of what all Specs of the trace take
 
 
 @dataclass(frozen=True)
 class Ask:
     at: float
-    film: str
+    spec: str
     gpu_seconds: float
     length: int
 
 
 @dataclass
 class Kept:
-    """A film in the cache, and when it was asked for."""
+    """A Spec in the cache, and when it was asked for."""
 
-    film: str
+    spec: str
     gpu_seconds: float
     length: int
     asked: list[float]
@@ -69,7 +69,7 @@ def by(key: Callable[[Kept], tuple[float, ...]]) -> Drop:
         for one in sorted(kept, key=key):
             if to_free <= 0:
                 break
-            gone.append(one.film)
+            gone.append(one.spec)
             to_free -= one.length
         return gone
 
@@ -77,8 +77,8 @@ def by(key: Callable[[Kept], tuple[float, ...]]) -> Drop:
 
 
 def ours(kept: Sequence[Kept], to_free: int, now: float) -> list[str]:
-    standings = [Standing(one.film, sum(weight(now - at) for at in one.asked), one.gpu_seconds, one.length) for one in kept]
-    return [one.clip_id for one in choose(standings, to_free)]
+    standings = [ClipValue(one.spec, sum(weight(now - at) for at in one.asked), one.gpu_seconds, one.length) for one in kept]
+    return [one.clip_id for one in choose_evicted(standings, to_free)]
 
 
 POLICIES: dict[str, Drop] = {
@@ -97,17 +97,17 @@ def replay(asks: Sequence[Ask], capacity: int, drop: Drop, measured_from: int) -
     for at, ask in enumerate(asks):
         measured = at >= measured_from
         spent += ask.gpu_seconds if measured else 0.0
-        found = kept.get(ask.film)
+        found = kept.get(ask.spec)
         if found is not None:
             found.asked.append(ask.at)
             hits += measured
             saved += found.gpu_seconds if measured else 0.0
             continue
-        kept[ask.film] = Kept(ask.film, ask.gpu_seconds, ask.length, [ask.at])
+        kept[ask.spec] = Kept(ask.spec, ask.gpu_seconds, ask.length, [ask.at])
         used += ask.length
         if to_free := surplus(used, capacity):
-            for film in drop(list(kept.values()), to_free, ask.at):
-                used -= kept.pop(film).length
+            for spec in drop(list(kept.values()), to_free, ask.at):
+                used -= kept.pop(spec).length
     return Result(len(asks) - measured_from, hits, saved, spent)
 
 
@@ -125,11 +125,11 @@ def read_trace(data: Path) -> list[Ask]:
 
 
 def footprint(asks: Sequence[Ask]) -> int:
-    return sum({ask.film: ask.length for ask in asks}.values())
+    return sum({ask.spec: ask.length for ask in asks}.values())
 
 
 def compare(asks: Sequence[Ask], share: float) -> dict[str, Result]:
-    """Every policy with room for `share` of all films."""
+    """Every policy with room for `share` of all Specs."""
     capacity, half = int(share * footprint(asks)), len(asks) // 2
     return {name: replay(asks, capacity, drop, half) for name, drop in POLICIES.items()}
 
@@ -138,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     asks = read_trace(parser.parse_args().data)
-    print(f"{len(asks)} asks for {len({ask.film for ask in asks})} films, {footprint(asks) / 1e9:.1f} GB; measured on the second half")
+    print(f"{len(asks)} asks for {len({ask.spec for ask in asks})} Specs, {footprint(asks) / 1e9:.1f} GB; measured on the second half")
     print("| room for | policy | hit rate | GPU-seconds saved |\n|---|---|---|---|")
     for share in CAPACITIES:
         for name, result in compare(asks, share).items():

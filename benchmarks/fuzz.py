@@ -14,9 +14,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from generator.demo.tiny import make_tiny_folder
-from tests.fuzzing import SETTINGS, fuzz
+from tests.fuzzing import fuzz, settings
 from tests.live import Live
+from training.demo_model.tiny import make_tiny_folder
 
 
 def main() -> None:
@@ -30,7 +30,8 @@ def main() -> None:
         model = make_tiny_folder(Path(folder) / "model")
         while sent < chosen.cases:
             place = Path(folder) / f"round-{seed}"
-            live = Live(place / "data", model, **SETTINGS).start()
+            place.mkdir()
+            live = Live(place / "data", model, **settings(place)).start()
             try:
                 outcome = fuzz(live, place, chosen.each, seed)
                 mistakes = [line for line in live.log.read_text().splitlines() if '"level": "error"' in line]

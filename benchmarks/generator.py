@@ -1,12 +1,12 @@
 """Stock `WanPipeline` and Reprise side by side, stage by stage, in one run.
 
-    python -m benchmarks.generator [--part seed|large|batch|settings|profile|vae …] [--json FILE]     on a GPU, nothing downloaded
+    python -m benchmarks.generator [--part seed|large|batch|settings|profile|vae|cards …] [--json FILE]     on a GPU, nothing downloaded
     python -m benchmarks.generator --small                                                            on a CPU, the demo model
     python -m benchmarks.generator --tiny                                                             small parts: a dry run
 
 On a GPU it builds the whole Wan2.2-TI2V-5B with random weights (benchmarks/full_size.py). Each part takes minutes; results are
 added to the JSON file, so that parts may run one by one. `--small` ends with exit code 1 where a stage is slower than 1.05x stock's,
-by the median of five turns. Needs torch, diffusers, transformers, safetensors, structlog, ftfy and numpy; films are
+by the median of five turns. Needs torch, diffusers, transformers, safetensors, structlog, ftfy and numpy; videos are
 timed where av and pillow are there too.
 """
 
@@ -33,17 +33,18 @@ from safetensors.torch import load as unpacked
 
 from benchmarks import stock
 from benchmarks.generator_bench import PROMPT, STAGES, Bench, distance, ours, whole
+from benchmarks.generator_cards import cards as small_cards
 from benchmarks.generator_vae import ways
-from cache.catalog import Ask, resolve
+from cache.catalog import AskedSettings, resolve
 from cache.recipe import Recipe
-from generator.diffusion.acceleration import laid_off
+from generator.diffusion.acceleration import without_acceleration
 from generator.diffusion.profiling import profiled
-from generator.diffusion.wan import Wan, load
+from generator.diffusion.wan import Wan, load_wan
 from generator.model import find_model
-from generator.renderer import Order, Rendered
+from generator.renderer import Rendered, RenderOrder
 from generator.speed import Speed
 
-PARTS = ("seed", "large", "batch", "settings", "profile", "vae")
+PARTS = ("seed", "large", "batch", "settings", "profile", "vae", "cards")
 _ROWS = 20  # operations told
 
 
@@ -94,7 +95,7 @@ def side_by_side(bench: Bench, recipe: Recipe, stock_turns: int, our_turns: int)
         "first_over_steady": cold,
         "equality": same,
         "peak_bytes": peaks,
-        "film_ms": film_ms(made[0], recipe),
+        "film_ms": video_encode_ms(made[0], recipe),
         "turns": {"stock": stock_turns, "reprise": our_turns},
     }
 
@@ -105,7 +106,7 @@ def equality(bench: Bench, wan: Wan, recipe: Recipe, theirs: stock.StockClip, ma
     assert made.latent is not None and made.frames is not None
     latent = unpacked(made.latent)["latent"].float()
     found = {"latents, relative L2 to stock": distance(latent, theirs.latents[0])}
-    found["frames, mean difference of 255"] = float(np.abs(made.frames - theirs.film[0] * 255.0).mean())
+    found["frames, mean difference of 255"] = float(np.abs(made.frames - theirs.video[0] * 255.0).mean())
     with torch.no_grad():
         given = latent[None].to(bench.device)
         decoded = bench.pipe.vae.decode(given, return_dict=False)[0][0].permute(1, 2, 3, 0)
@@ -120,24 +121,24 @@ def _bfloat16_itself(bench: Bench, latents: torch.Tensor) -> float:
     transformer = bench.pipe.transformer
     text = torch.randn(1, 512, transformer.config.text_dim, device=bench.device).bfloat16()
     now, given = torch.tensor([500.0], device=bench.device), latents.bfloat16()
-    with laid_off(transformer):
+    with without_acceleration(transformer):
         coarse = transformer(hidden_states=given, timestep=now, encoder_hidden_states=text, return_dict=False)[0]
         fine = copy.deepcopy(transformer).float()
         exact = fine(hidden_states=given.float(), timestep=now, encoder_hidden_states=text.float(), return_dict=False)[0]
     return distance(coarse, exact)
 
 
-def film_ms(made: Rendered, recipe: Recipe) -> float | None:
+def video_encode_ms(made: Rendered, recipe: Recipe) -> float | None:
     if any(importlib.util.find_spec(name) is None for name in ("av", "PIL")):
         return None
-    from generator import film  # noqa: PLC0415  # not on every machine
+    from generator import video_encoding  # noqa: PLC0415  # not on every machine
 
     assert made.frames is not None
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        asyncio.run(film.encode(made.frames, recipe.fps, Path(folder)))
+        asyncio.run(video_encoding.encode_video(made.frames, recipe.fps, Path(folder)))
         took = (time.perf_counter() - began) * 1000
-    print(f"film: {took:.0f} ms on the host, beside the next clip's denoising")
+    print(f"video: {took:.0f} ms on the host, beside the next clip's denoising")
     return took
 
 
@@ -188,22 +189,26 @@ SWITCHES: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("denoise", "compile off", {"compile": "off"}),
     ("denoise", "compile static", {"compile": "static"}),
     ("denoise", "compile dynamic", {"compile": "dynamic"}),
-    ("denoise", "guidance apart", {"guidance": "apart"}),
-    ("denoise", "guidance together", {"guidance": "together"}),
+    ("denoise", "guidance apart", {"cfg_batch": "off"}),
+    ("denoise", "guidance together", {"cfg_batch": "on"}),
     ("denoise", "attention native", {"attention": "native"}),
     ("denoise", "attention _native_cudnn", {"attention": "_native_cudnn"}),
     ("denoise", "attention _native_flash", {"attention": "_native_flash"}),
     ("denoise", "attention flash", {"attention": "flash"}),
     ("denoise", "attention _flash_3", {"attention": "_flash_3"}),
-    ("denoise", "GELU by itself", {"ffn_fuse": "off"}),
+    ("denoise", "GELU by itself", {"gelu_fusion": "off"}),
     ("vae_decode", "as chosen", {}),
     ("vae_decode", "VAE float32", {"vae_precision": "float32"}),
     ("vae_decode", "VAE bfloat16", {"vae_precision": "bfloat16"}),
-    ("vae_decode", "VAE plain layout", {"vae_layout": "plain"}),
-    ("vae_decode", "frame by frame", {"vae_whole": "off"}),
-    ("vae_decode", "the same, norms not fused", {"vae_whole": "off", "vae_fuse": "off"}),
-    ("vae_decode", "cuDNN does not search", {"vae_search": "off"}),
-    ("vae_decode", "all four off", {"vae_layout": "plain", "vae_whole": "off", "vae_fuse": "off", "vae_search": "off"}),
+    ("vae_decode", "VAE plain layout", {"vae_memory_format": "contiguous"}),
+    ("vae_decode", "frame by frame", {"vae_whole_clip": "off"}),
+    ("vae_decode", "the same, norms not fused", {"vae_whole_clip": "off", "vae_norm_fusion": "off"}),
+    ("vae_decode", "cuDNN does not search", {"cudnn_benchmark": "off"}),
+    (
+        "vae_decode",
+        "all four off",
+        {"vae_memory_format": "contiguous", "vae_whole_clip": "off", "vae_norm_fusion": "off", "cudnn_benchmark": "off"},
+    ),
 )
 
 
@@ -264,14 +269,18 @@ def vae(bench: Bench) -> dict[str, Any]:
     return ways(bench, bench.recipe("480x640", 17, 20))
 
 
+def cards(bench: Bench) -> dict[str, Any]:
+    return small_cards(bench)
+
+
 def small(turns: int = 5) -> bool:
     """The demo model on this CPU, stock and ours in turns; whether no stage is slower than 1.05x stock."""
     with tempfile.TemporaryDirectory() as folder:
         model = find_model("", "", Path(folder))
-        wan = load(model, "cpu", Speed(), torch.get_num_threads())
+        wan = load_wan(model, "cpu", Speed(), torch.get_num_threads())
         pipe = type(wan._pipe).from_pretrained(model.source, dtype=getattr(torch, wan._chosen.precision), local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
-    recipe = resolve(model.served, Ask())
+    recipe = resolve(model.served, AskedSettings())
     print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}; {wan.where}; {wan.choices}")
     print(
         f"{recipe.size}, {recipe.frames} frames, {recipe.steps} steps; stock in the same precision, in turns, median of {turns}", flush=True
@@ -280,16 +289,18 @@ def small(turns: int = 5) -> bool:
     for turn in range(turns + 1):  # the first is warm-up; new words each time, so that both encode them
         prompt = f"a red circle moves to the left, {turn}"
         theirs.append(stock.render(pipe, recipe, [prompt], [turn]))
-        mine.append(wan.render([Order(prompt, recipe, turn)], lambda _: None, threading.Event())[0])
+        mine.append(wan.render([RenderOrder(prompt, recipe, turn)], lambda _: None, threading.Event())[0])
     stock_ms, our_ms, good = medians(theirs[1:]), medians(mine[1:]), True
     print(f"{'stage':<16}{'stock ms':>12}{'Reprise ms':>12}{'of stock':>10}")
     for stage in (*STAGES, "whole"):
         ratio = our_ms[stage] / stock_ms[stage]
         good = good and ratio <= 1.05
         print(f"{stage:<16}{stock_ms[stage]:>12.1f}{our_ms[stage]:>12.1f}{ratio:>10.2f}")
-    made, film = mine[-1].frames, theirs[-1].film
+    made, video = mine[-1].frames, theirs[-1].video
     assert made is not None
-    print(f"frames: mean difference {np.abs(made - film[0] * 255.0).mean():.2f} of 255, largest {np.abs(made - film[0] * 255.0).max():.0f}")
+    print(
+        f"frames: mean difference {np.abs(made - video[0] * 255.0).mean():.2f} of 255, largest {np.abs(made - video[0] * 255.0).max():.0f}"
+    )
     print(f"no stage slower than 1.05x stock, median of {turns}: {'yes' if good else 'NO'}")
     return good
 

@@ -15,13 +15,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import stock
 from benchmarks.full_size import build
-from cache.catalog import WAN_TI2V_5B, Ask, ServedModel, resolve
+from cache.catalog import WAN_TI2V_5B, AskedSettings, ServedModel, resolve
 from cache.recipe import Recipe
-from generator.diffusion.acceleration import laid_off, uncompiled
+from generator.diffusion.acceleration import uncompiled, without_acceleration
 from generator.diffusion.blocks import unfuse_gelu
 from generator.diffusion.wan import Wan
-from generator.renderer import Order, Rendered
-from generator.speed import Speed, choose
+from generator.renderer import Rendered, RenderOrder
+from generator.speed import Speed, choose_speed
 
 PROMPT = "a red fox runs through deep snow at dawn, the camera follows from the side"
 SERVED = ServedModel(WAN_TI2V_5B, "random weights", "pipeline")
@@ -29,7 +29,7 @@ STAGES = ("text_encode", "denoise", "vae_decode")
 
 
 def ours(wan: Wan, recipe: Recipe, prompts: Sequence[str] = (PROMPT,)) -> list[Rendered]:
-    orders = [Order(prompt, recipe, seed) for seed, prompt in enumerate(prompts)]
+    orders = [RenderOrder(prompt, recipe, seed) for seed, prompt in enumerate(prompts)]
     return wan.render(orders, lambda _: None, threading.Event())
 
 
@@ -59,7 +59,7 @@ class Bench:
         width, height = (int(side) for side in size.split("x"))
         if self.tiny:
             width, height, frames = width // 320 * 32 or 32, height // 320 * 32 or 32, min(frames, 9)
-        base = resolve(SERVED, Ask(steps=min(steps, 3) if self.tiny else steps))
+        base = resolve(SERVED, AskedSettings(steps=min(steps, 3) if self.tiny else steps))
         return replace(base, width=width, height=height, frames=frames)
 
     def wan(self, **choices: Any) -> Wan:
@@ -70,7 +70,7 @@ class Bench:
         speed = Speed(headroom=0, **choices)
         if self.tiny and not self.cuda:
             speed = replace(speed, precision="bfloat16")
-        chosen = choose(speed, cuda=self.cuda, bfloat16=True)
+        chosen = choose_speed(speed, cuda=self.cuda, bfloat16=True)
         vae = copy.deepcopy(self.pipe.vae)
         for weight in vae.parameters():
             weight.data = weight.data.to(getattr(torch, chosen.vae_precision))
@@ -107,7 +107,7 @@ class Bench:
         latents = torch.randn(shape, device=self.device)
         text = torch.randn(1, recipe.max_sequence_length, config.text_dim, device=self.device, dtype=torch.bfloat16)
         # Compiled code hides its multiplications from the counter.
-        with torch.no_grad(), laid_off(pipe.transformer), FlopCounterMode(display=False) as passed:
+        with torch.no_grad(), without_acceleration(pipe.transformer), FlopCounterMode(display=False) as passed:
             now = torch.tensor([500.0], device=self.device)
             pipe.transformer(hidden_states=latents.bfloat16(), timestep=now, encoder_hidden_states=text, return_dict=False)
         with torch.no_grad(), FlopCounterMode(display=False) as decoded:

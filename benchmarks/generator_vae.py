@@ -16,9 +16,9 @@ Switches = dict[str, Any]
 
 WAYS: tuple[tuple[str, Way, Switches], ...] = (
     ("frame by frame, norms fused", "frames", {}),
-    ("in one pass, uncompiled", "whole", {"vae_fuse": "off", "compile": "off", "vae_whole": "on"}),
-    ("in one pass, norms fused", "whole", {"compile": "off", "vae_whole": "on"}),
-    ("in one pass, compiled", "whole", {"compile": "mixed", "vae_whole": "on", "vae_fuse": "on"}),
+    ("in one pass, uncompiled", "whole", {"vae_norm_fusion": "off", "compile": "off", "vae_whole_clip": "on"}),
+    ("in one pass, norms fused", "whole", {"compile": "off", "vae_whole_clip": "on"}),
+    ("in one pass, compiled", "whole", {"compile": "mixed", "vae_whole_clip": "on", "vae_norm_fusion": "on"}),
 )
 
 

@@ -28,9 +28,9 @@ import httpx
 
 from benchmarks import load
 from benchmarks.load import Measured
-from generator.demo.tiny import make_tiny_folder
 from tests.live import Live
 from tests.servers.postgres import Postgres
+from training.demo_model.tiny import make_tiny_folder
 
 CONNECTIONS = 16
 TURNS = 5  # of each kind, one after the other: what else the machine does hits all alike

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from cache.ids import new_id
 from cache.matching.vectors.block import Vectors
 from cache.matching.vectors.index import Index, Placed
-from cache.matching.vectors.snapshot import Manifest, Origin, load, save
+from cache.matching.vectors.snapshot import Manifest, Origin, load_snapshot, save
 from cache.variant import Partition
 
 K = 10
@@ -130,7 +130,7 @@ def one_size(count: int, dimension: int, folder: Path) -> None:
     size = sum(written.length for written in manifest.files.values()) / count
     with opened() as index:
         started = time.perf_counter()
-        assert isinstance(load(index, folder, origin), Manifest)
+        assert isinstance(load_snapshot(index, folder, origin), Manifest)
         opening = time.perf_counter() - started
         started = time.perf_counter()
         index.search_now(HERE, queries[0], K)

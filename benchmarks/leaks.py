@@ -15,9 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from generator.demo.tiny import make_tiny_folder
 from tests.bodies import held, send
 from tests.live import Live
+from training.demo_model.tiny import make_tiny_folder
 
 MOST_MB, MOST_FILES = 24.0, 8
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from benchmarks.matching_gptcache import open_gptcache
 from benchmarks.matching_rows import wilson
 from cache.matching.encoding.encoders import Encoders
-from cache.matching.judge import Served, before_verifier, judge
-from cache.matching.training.sources import division, rows
+from cache.matching.judge import Accepted, before_verifier, judge
+from training.judge.sources import division, rows
 
 NEAREST = 8  # candidates of a lookup
 ASKED = 2  # pairs that the verifier reads for one
@@ -114,7 +114,7 @@ def _reprise(asks: list[Arrival], encoders: Encoders, vectors: dict[str, NDArray
                 break
             read += 1
             (entailment,) = encoders.verifier.score_now([(ask.prompt, candidate.prompt)])
-            if isinstance(judge(ask.prompt, candidate.prompt, similarity, entailment, encoders.calibration, max_wrong), Served):
+            if isinstance(judge(ask.prompt, candidate.prompt, similarity, entailment, encoders.calibration, max_wrong), Accepted):
                 hit = candidate.clip
                 break
         run.count(hit, ask.clip)

@@ -9,7 +9,7 @@ from math import sqrt
 from pathlib import Path
 
 from benchmarks.prompts import handwritten, one_fact
-from cache.matching.training.sources import NLI, ONE_WAY, PAIRS, division, rows
+from training.judge.sources import NLI, ONE_WAY, PAIRS, division, rows
 
 HARD = [
     *("action", "attribute", "attribute_swap", "camera", "color", "contradiction", "count", "direction", "intensity", "negation"),

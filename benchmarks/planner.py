@@ -22,16 +22,16 @@ from pathlib import Path
 
 import numpy as np
 
-from cache.matching.coverage import WORTH_A_LOOK, Nominee, judge_nominees
+from cache.matching.coverage import CoverCandidate, judge_nominees
 from cache.matching.encoding.encoders import Encoders
 from cache.matching.encoding.loading import load_encoders
-from cache.matching.judge import before_verifier
+from cache.matching.judge import LEAST_SIMILARITY, before_verifier
 from cache.matching.lookup import ASKED
-from cache.matching.popular import Bounds, Outlook, Wanted, propose
-from cache.matching.training.sources import rows
+from cache.matching.popular import Bounds, Outlook, WantedSpec, propose
 from cache.planning import Asks
 from cache.prompt import normal_form
 from cache.settings import Settings
+from training.judge.sources import rows
 
 MINUTE = 60.0  # between two requests: neither trace has times
 MAX_WRONG: float = Settings.model_fields["max_wrong"].default
@@ -69,15 +69,15 @@ def images(data: Path, count: int) -> list[str]:
 TRACES: dict[str, Callable[[Path, int], list[str]]] = {"captions": captions, "images": images}
 
 
-def wanted(trace: Sequence[str]) -> list[Wanted]:
-    """One film for each normal form, asked for at its places."""
+def wanted(trace: Sequence[str]) -> list[WantedSpec]:
+    """One clip for each normal form, asked for at its places."""
     places: dict[str, list[int]] = {}
     words: dict[str, str] = {}
     for at, prompt in enumerate(trace):
         form = normal_form(prompt)
         words.setdefault(form, prompt)
         places.setdefault(form, []).append(at)
-    return [Wanted(form, words[form], tuple(Asks(at * MINUTE, 1) for at in where), GPU_SECONDS) for form, where in places.items()]
+    return [WantedSpec(form, words[form], tuple(Asks(at * MINUTE, 1) for at in where), GPU_SECONDS) for form, where in places.items()]
 
 
 def hits(plan: Sequence[str], asked: Sequence[str], encoders: Encoders) -> int:
@@ -89,16 +89,16 @@ def hits(plan: Sequence[str], asked: Sequence[str], encoders: Encoders) -> int:
     if not left or not plan:
         return found
     clips = encoders.embedder.embed_now(list(plan))
-    nominees: list[Nominee] = []
+    nominees: list[CoverCandidate] = []
     prompts = [*plan, *left]
     for at, vector in enumerate(encoders.embedder.embed_now(left)):
         scores, read = clips @ vector, 0
         for by in np.argsort(-scores, kind="stable")[:CANDIDATES]:
             similarity = float(scores[by])
-            if similarity < WORTH_A_LOOK or read == ASKED:
+            if similarity < LEAST_SIMILARITY or read == ASKED:
                 break
             if before_verifier(left[at], plan[by], similarity, encoders.calibration) is None:
-                nominees.append(Nominee(int(by), len(plan) + at, similarity))
+                nominees.append(CoverCandidate(int(by), len(plan) + at, similarity))
                 read += 1
     near = {prompts[cover.of] for cover in judge_nominees(prompts, nominees, encoders, MAX_WRONG)}
     return found + sum(forms[form] for form in near)
@@ -107,11 +107,11 @@ def hits(plan: Sequence[str], asked: Sequence[str], encoders: Encoders) -> int:
 def compare(trace: Sequence[str], budgets: Sequence[int], encoders: Encoders, half_life: float, pairs: int = 4000) -> list[Compared]:
     """`half_life` in requests. A smaller plan is the beginning of a larger one, so it is mined once."""
     half = len(trace) // 2
-    films, asked = wanted(trace[:half]), trace[half:]
+    specs, asked = wanted(trace[:half]), trace[half:]
     outlook = Outlook(half * MINUTE, half_life * MINUTE, half * MINUTE, len(asked) * MINUTE)
-    proposed = propose(films, encoders, MAX_WRONG, outlook, Bounds(max(budgets), pairs=pairs))
+    proposed = propose(specs, encoders, MAX_WRONG, outlook, Bounds(max(budgets), pairs=pairs))
     # Among equals the latest: more likely to come again than the oldest.
-    frequent = [one.prompt for one in sorted(films, key=lambda one: (-one.count, -one.asks[-1].at))]
+    frequent = [one.prompt for one in sorted(specs, key=lambda one: (-one.count, -one.asks[-1].at))]
     found = []
     for budget in budgets:
         plan = proposed.proposals[:budget]

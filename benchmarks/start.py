@@ -4,7 +4,7 @@
 
 Makes a database with as many signed clip rows, their vectors (families of four at cosine 0.85 to 0.97; a few are real
 prompts read by the real encoder) and a snapshot of the index, then starts a real `reprise serve` over them, as a gateway
-that does not render. Rows name films that are not in the store: a hit is the answer, not the bytes. What was made in
+that does not render. Rows name clips that are not in the store: a hit is the answer, not the bytes. What was made in
 `--folder` is used again by the next call. `--partitions`: that many Recipes share the clips; with fewer than 20,000 in
 each they stand in arrays and no graph need be built first. `--cold`: the kernel forgets the pages of database and snapshot
 before each start.
@@ -31,7 +31,7 @@ from sqlalchemy import insert, update
 
 from benchmarks.hit import NEAR, WORDS
 from benchmarks.index import families
-from cache.catalog import DEMO, Ask, ServedModel, resolve
+from cache.catalog import DEMO, AskedSettings, ServedModel, resolve
 from cache.clip import StoredObject
 from cache.matching.encoding.embedder import Embedder
 from cache.matching.encoding.exported import DEFAULT_EMBEDDER
@@ -42,14 +42,14 @@ from cache.matching.vectors.snapshot import Manifest, Origin, read_manifest, sav
 from cache.prompt import Prompt
 from cache.recipe import Recipe
 from cache.settings import Settings
-from cache.storage.announcements import Announcements
-from cache.storage.changes import identity, latest
-from cache.storage.database import Database
-from cache.storage.provenance import Provenance
-from cache.storage.rows import keep_recipe
-from cache.storage.shelf import ClipDraft
+from cache.storage.clips.provenance import Provenance
+from cache.storage.clips.shelf import ClipDraft
+from cache.storage.database.changes import identity, latest
+from cache.storage.database.database import Database
+from cache.storage.database.rows import keep_recipe
+from cache.storage.fleet.announcements import Announcements
 from cache.storage.tables import clip_objects, clip_vectors, clips, counters
-from cache.variant import Film, Variant, tenant_scope
+from cache.variant import Spec, Variant, tenant_scope
 from migrations.upgrade import migrate
 from tests.live import Live
 from tests.servers.postgres import Postgres
@@ -58,7 +58,7 @@ KEY = "a signing key of the benchmark alone"
 SERVED = ServedModel(DEMO, "0" * 64, "pipeline")
 REAL = (WORDS, "a blue square turns", "two green stars rise above the sea", "a yellow ring fades at night")
 SCOPE = tenant_scope("local")
-RECIPE = resolve(SERVED, Ask())
+RECIPE = resolve(SERVED, AskedSettings())
 MOST_PARTITIONS = 60
 BATCH = 5_000  # rows of one statement
 PATIENCE = 300.0  # seconds after which a start has failed
@@ -69,7 +69,7 @@ def clip_id(number: int) -> str:
 
 
 def words(number: int) -> str:
-    return REAL[number] if number < len(REAL) else f"a synthetic film with the number {number}"
+    return REAL[number] if number < len(REAL) else f"a synthetic clip with the number {number}"
 
 
 def guidance_of(number: int, partitions: int) -> float:
@@ -79,7 +79,7 @@ def guidance_of(number: int, partitions: int) -> float:
 
 @lru_cache
 def recipe_of(guidance: float) -> Recipe:
-    return resolve(SERVED, Ask(guidance=guidance))
+    return resolve(SERVED, AskedSettings(guidance=guidance))
 
 
 def vectors_of(count: int, embedder: Embedder) -> Vectors:
@@ -110,16 +110,16 @@ async def fill(database: Database, vectors: Vectors, version: str, partitions: i
 
 def row_of(number: int, partitions: int, signing: Provenance) -> tuple[dict[str, object], dict[str, object]]:
     recipe = recipe_of(guidance_of(number, partitions))
-    film = Film(SCOPE, Prompt(words(number)), recipe)
-    variant = Variant(film, take=0)
+    spec = Spec(SCOPE, Prompt(words(number)), recipe)
+    variant = Variant(spec, take=0)
     digest = f"{number:064x}"
     video = StoredObject("video", f"clips/{clip_id(number)}/{digest}.mp4", digest, 100_000, "video/mp4")
     draft = ClipDraft(
-        clip_id(number), "local", SCOPE, variant.key, film.key, film.prompt.text, recipe, variant.seed, 0, gpu_seconds=6.0, objects=[video]
+        clip_id(number), "local", SCOPE, variant.key, spec.key, spec.prompt.text, recipe, variant.seed, 0, gpu_seconds=6.0, objects=[video]
     )
     row = {
         "id": draft.id, "sequence": number + 1, "tenant": draft.tenant, "scope": draft.scope, "variant_key": draft.variant_key,
-        "film_key": draft.film_key, "recipe_key": recipe.key, "quality": recipe.quality, "prompt": draft.prompt, "seed": draft.seed,
+        "spec_key": draft.spec_key, "recipe_key": recipe.key, "quality": recipe.quality, "prompt": draft.prompt, "seed": draft.seed,
         "take": draft.take, "state": "live", "created_at": time.time(), "tags": [], "notes": [], "gpu_seconds": draft.gpu_seconds,
         "stages_ms": {}, "length": video.length, "provenance": signing.sign(draft, [video]),
     }  # fmt: skip

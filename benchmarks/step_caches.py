@@ -1,9 +1,9 @@
-"""What step caches save and what they change, on the demo model: seconds of denoising, and how far the film drifts.
+"""What step caches save and what they change, on the demo model: seconds of denoising, and how far the video drifts.
 
     python -m benchmarks.step_caches [--prompts 3] [--steps 20] [--cache NAME[:NUMBER] …]
 
-Needs no GPU. Drift is the mean difference of frames of 255 to the film of the same prompt and seed without a cache; beside
-it stands that of another seed, which is what a wholly different film comes to. Times are ratios of one run, in turns.
+Needs no GPU. Drift is the mean difference of frames of 255 to the video of the same prompt and seed without a cache; beside
+it stands that of another seed, which is what a wholly different video comes to. Times are ratios of one run, in turns.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cache.catalog import Ask, resolve
+from cache.catalog import AskedSettings, resolve
 from cache.recipe import Recipe
-from generator.diffusion.wan import Wan, load
+from generator.diffusion.wan import Wan, load_wan
 from generator.model import find_model
-from generator.renderer import Order, Rendered
+from generator.renderer import Rendered, RenderOrder
 from generator.speed import Speed
 
 PROMPTS = (
@@ -35,7 +35,7 @@ CACHES = ("first_block:0.1", "first_block:0.2", "taylor:2", "taylor:3", "sea:0.1
 
 
 def made(wan: Wan, recipe: Recipe, prompt: str, seed: int = 0) -> Rendered:
-    return wan.render([Order(prompt, recipe, seed)], lambda _: None, threading.Event())[0]
+    return wan.render([RenderOrder(prompt, recipe, seed)], lambda _: None, threading.Event())[0]
 
 
 def drift(one: Rendered, other: Rendered) -> float:
@@ -52,8 +52,8 @@ def main() -> None:
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         model = find_model("", "", Path(folder))
-    wan = load(model, "cpu", Speed(), max(1, (os.cpu_count() or 1) - 1))
-    recipe = resolve(model.served, Ask(steps=chosen.steps))
+    wan = load_wan(model, "cpu", Speed(), max(1, (os.cpu_count() or 1) - 1))
+    recipe = resolve(model.served, AskedSettings(steps=chosen.steps))
     prompts = PROMPTS[: chosen.prompts]
     caches = tuple(chosen.cache or CACHES)
     made(wan, replace(recipe, steps=1), prompts[0])

@@ -12,17 +12,17 @@ import torch
 from diffusers.models.attention_dispatch import AttentionBackendName
 
 from cache.recipe import Recipe
-from generator.diffusion.acceleration import laid_off
+from generator.diffusion.acceleration import without_acceleration
 from generator.diffusion.clocks import Stages
 
 
 @dataclass(frozen=True)
 class StockClip:
-    """`film` is (batch, frames, height, width, 3) in 0..1, or None where only latents were asked for; times are of the whole batch."""
+    """`video` is (batch, frames, height, width, 3) in 0..1, or None where only latents were asked for; times are of the whole batch."""
 
     stages_ms: dict[str, float]
     steps_ms: list[float]
-    film: Any
+    video: Any
     latents: torch.Tensor
     peak_bytes: int | None
 
@@ -40,9 +40,9 @@ def render(pipe: Any, recipe: Recipe, prompts: list[str], seeds: list[int], *, d
         latents[:] = [given["latents"]]
         return given
 
-    with laid_off(pipe.transformer), _own_attention(pipe.transformer), _marked(pipe, stages), torch.no_grad():
+    with without_acceleration(pipe.transformer), _own_attention(pipe.transformer), _marked(pipe, stages), torch.no_grad():
         stages.begin("text_encode")
-        film = pipe(
+        video = pipe(
             prompts,
             negative_prompt=recipe.negative_prompt,
             height=recipe.height,
@@ -57,7 +57,7 @@ def render(pipe: Any, recipe: Recipe, prompts: list[str], seeds: list[int], *, d
         ).frames
         taken = stages.end()
     peak = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-    return StockClip(taken, list(stages.steps()), np.asarray(film) if decode else None, latents[0], peak)
+    return StockClip(taken, list(stages.steps()), np.asarray(video) if decode else None, latents[0], peak)
 
 
 @contextmanager

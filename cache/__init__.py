@@ -1,1 +1,1 @@
-"""What a clip is, where clips are, and whether one will do. Knows no HTTP and no diffusion."""
+"""The cache: clips, their storage, and the judge of whether one will do. Knows no HTTP and no diffusion."""

@@ -1,17 +1,27 @@
-"""One row per model: what it can make, and its defaults with their source."""
+"""The catalogue of models: one row each, with the sizes and lengths it can render and its defaults with their source."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from cache.errors import Invalid
-from cache.recipe import Quality, Recipe
+from cache.errors import Invalid, NotSupported
+from cache.picture import FIELD
+from cache.recipe import Quality, Recipe, Sampler
+
+WAN = "WanPipeline"
+TRAINED = 1000  # timesteps that Wan's noise was trained in
 
 
 @dataclass(frozen=True)
 class ModelRow:
-    """`sizes` are (width, height); the first is the default. `steps` is per quality."""
+    """The abilities of one model. `sizes` are (width, height), the first is the default; `steps` is per quality that it offers.
+
+    docs/generator.md tells every field, since a row may also be a file. `negative_prompt` None: it takes none. `timesteps` are the
+    points of the sampler "lcm", of 1,000, downwards. `frame_step`: frames are a multiple of it and one more. `loras` are those that
+    a request may choose, by name, `fused_lora` those in every clip; both as a Recipe spells them (generator/loras.py). `takes_picture`:
+    a video may begin with a picture.
+    """
 
     name: str
     sizes: tuple[tuple[int, int], ...]
@@ -22,14 +32,26 @@ class ModelRow:
     guidance: float
     flow_shift: float
     max_sequence_length: int
-    negative_prompt: str
+    negative_prompt: str | None
     source: str
-    world: str | None = None  # what the model knows, where that is less than everything
+    world: str | None = None  # what the model can show, if that is limited
     step_cache: str = "none"  # of every Recipe: see generator/diffusion/step_caches.py
+    pipeline: str = WAN
+    sampler: Sampler = "unipc"
+    timesteps: tuple[int, ...] = ()
+    frame_step: int = 4
+    loras: Mapping[str, str] = field(default_factory=dict)
+    fused_lora: str = ""
+    takes_picture: bool = False
+
+    @property
+    def few_steps(self) -> bool:
+        """True of a distilled model: its steps and its guidance are what it was distilled for, and no request may change them."""
+        return self.sampler == "lcm"
 
     def frames(self, seconds: float) -> int:
-        """The VAE packs four frames into one latent frame, after the first: 4n + 1."""
-        return 4 * round(seconds * self.fps / 4) + 1
+        """The number of frames, 4n + 1 with Wan: after the first the VAE packs four frames into one latent frame."""
+        return self.frame_step * round(seconds * self.fps / self.frame_step) + 1
 
 
 DEMO = ModelRow(
@@ -47,7 +69,7 @@ DEMO = ModelRow(
     world="moving shapes",
 )
 
-# Sizes beside the two trained ones are multiples of 32 that the seed case and common players use.
+# The sizes besides the two trained ones are multiples of 32 that the seed case and common players use.
 WAN_TI2V_5B = ModelRow(
     name="Wan2.2-TI2V-5B",
     sizes=((1280, 704), (704, 1280), (832, 480), (480, 832), (640, 480), (480, 640)),
@@ -60,9 +82,61 @@ WAN_TI2V_5B = ModelRow(
     max_sequence_length=512,
     negative_prompt="",
     source="Wan-Video/Wan2.2 wan/configs/wan_ti2v_5B.py (24 fps, shift 5, 50 steps, guidance 5, 121 frames)",
+    takes_picture=True,
 )
 
-ROWS: tuple[ModelRow, ...] = (DEMO, WAN_TI2V_5B)
+# What it was distilled for; the file's own presets (50 steps, guidance 5, shift 5) are the teacher's. The sigmas are timesteps / 1000,
+# so a shift other than 1 would bend them.
+FASTWAN_TI2V_5B = replace(
+    WAN_TI2V_5B,
+    name="FastWan2.2-TI2V-5B",
+    steps={"standard": 3},
+    guidance=1.0,
+    flow_shift=1.0,
+    negative_prompt=None,
+    sampler="lcm",
+    timesteps=(1000, 757, 522),
+    source="hao-ai-lab/FastVideo DmdDenoisingStage, dmd_denoising_steps of FastWan: 1000, 757, 522; one pass each, no guidance",
+)
+
+WAN21_1_3B = ModelRow(
+    name="Wan2.1-T2V-1.3B",
+    sizes=((832, 480), (480, 832)),
+    default_seconds=5,
+    longest_seconds=5,
+    fps=16,
+    steps={"draft": 10, "standard": 20, "final": 50},
+    guidance=6.0,
+    flow_shift=8.0,
+    max_sequence_length=512,
+    negative_prompt="",
+    source="Wan-Video/Wan2.1 wan/configs (16 fps, 81 frames, sizes), README (shift 8 to 12 and guidance 6 for this one)",
+)
+
+WAN21_14B = replace(
+    WAN21_1_3B,
+    name="Wan2.1-T2V-14B",
+    sizes=((1280, 720), (720, 1280), (832, 480), (480, 832)),
+    guidance=5.0,
+    flow_shift=5.0,
+    source="Wan-Video/Wan2.1 wan/configs (16 fps, 81 frames, sizes), generate.py (50 steps, shift 5; guidance 5 was not read there)",
+)
+
+FASTWAN21_1_3B = replace(
+    WAN21_1_3B,
+    name="FastWan2.1-T2V-1.3B",
+    sizes=((832, 448), (448, 832)),
+    default_seconds=3.75,
+    steps={"standard": 3},
+    guidance=1.0,
+    flow_shift=1.0,
+    negative_prompt=None,
+    sampler="lcm",
+    timesteps=(1000, 757, 522),
+    source="hao-ai-lab/FastVideo FastWan T2V 480P (448x832, 61 frames, 16 fps, points 1000, 757, 522); the tall size is ours",
+)
+
+ROWS: tuple[ModelRow, ...] = (DEMO, WAN_TI2V_5B, FASTWAN_TI2V_5B, WAN21_1_3B, WAN21_14B, FASTWAN21_1_3B)
 
 
 @dataclass(frozen=True)
@@ -80,8 +154,8 @@ class ServedModel:
 
 
 @dataclass(frozen=True)
-class Ask:
-    """The client's settings, converted but not yet resolved; None is "not said"."""
+class AskedSettings:
+    """The client's settings, converted but not yet resolved. None means "not given"."""
 
     seconds: float | None = None
     size: str | None = None
@@ -89,19 +163,17 @@ class Ask:
     steps: int | None = None
     guidance: float | None = None
     negative_prompt: str | None = None
+    lora: str | None = None
 
 
 MOST_STEPS = 100
 
 
-def resolve(model: ServedModel, ask: Ask) -> Recipe:
-    """The Recipe that `ask` names, or Invalid with the allowed values; nothing is rounded in silence."""
+def resolve(model: ServedModel, ask: AskedSettings) -> Recipe:
+    """The Recipe for the client's settings. Raises Invalid, listing the allowed values; nothing is rounded silently."""
     row = model.row
     width, height = _size(row, ask.size)
     quality, steps = _quality(row, ask)
-    guidance = row.guidance if ask.guidance is None else ask.guidance
-    if not 1.0 <= guidance <= 20.0:
-        raise Invalid("guidance_scale", f"guidance_scale must lie between 1 and 20, not {guidance:g}")
     return Recipe(
         model=row.name,
         revision=model.revision,
@@ -113,11 +185,44 @@ def resolve(model: ServedModel, ask: Ask) -> Recipe:
         quality=quality,
         steps=steps,
         step_cache=row.step_cache,
-        guidance=float(guidance),
+        guidance=_guidance(row, ask.guidance),
         flow_shift=row.flow_shift,
-        negative_prompt=row.negative_prompt if ask.negative_prompt is None else ask.negative_prompt,
+        negative_prompt=_negative(row, ask.negative_prompt),
         max_sequence_length=row.max_sequence_length,
+        sampler=row.sampler,
+        timesteps=row.timesteps,
+        lora=_lora(row, ask.lora),
+        picture="",
     )
+
+
+def check_picture(row: ModelRow) -> None:
+    """Raises NotSupported for a model whose videos cannot begin with a picture."""
+    if not row.takes_picture:
+        raise NotSupported(FIELD, f"{row.name} makes videos of words alone: image-to-video is not supported by it")
+
+
+def again(model: ServedModel, recipe: Recipe) -> Recipe | None:
+    """The same ask by another revision of the model of that name; None where there is none, or it cannot do that."""
+    if model.row.name != recipe.model:
+        return None
+    own = recipe.quality == "custom"
+    ask = AskedSettings(
+        seconds=(recipe.frames - 1) / recipe.fps,  # its true length is a frame more, and may be over the longest that can be asked
+        size=recipe.size,
+        quality=None if own else recipe.quality,
+        steps=recipe.steps if own else None,
+        guidance=recipe.guidance,
+        negative_prompt=recipe.negative_prompt,
+        lora=None if recipe.lora == model.row.fused_lora else recipe.lora.rpartition("+")[2].partition(":")[0],
+    )
+    try:
+        found = resolve(model, ask)
+        if recipe.picture:
+            check_picture(model.row)
+        return replace(found, picture=recipe.picture)
+    except Invalid:
+        return None
 
 
 def _size(row: ModelRow, size: str | None) -> tuple[int, int]:
@@ -129,21 +234,57 @@ def _size(row: ModelRow, size: str | None) -> tuple[int, int]:
     return allowed[size]
 
 
+_SHOWN = 0.00051  # seconds: answers show three places
+
+
 def _frames(row: ModelRow, seconds: float | None) -> int:
     length = row.default_seconds if seconds is None else seconds
-    if not 0 < length <= row.longest_seconds or row.frames(length) < 5:
-        raise Invalid("seconds", f"{row.name} makes clips of {4 / row.fps:g} to {row.longest_seconds:g} seconds; not {length:g}")
+    # A clip lasts a little longer than was asked; whoever sends back what an answer said means that very length.
+    own = row.frames(row.longest_seconds) / row.fps
+    allowed = 0 < length <= row.longest_seconds or abs(length - own) < _SHOWN
+    if not allowed or row.frames(length) <= row.frame_step:
+        raise Invalid(
+            "seconds", f"{row.name} makes clips of {row.frame_step / row.fps:g} to {row.longest_seconds:g} seconds; not {length:g}"
+        )
     return row.frames(length)
 
 
-def _quality(row: ModelRow, ask: Ask) -> tuple[Quality, int]:
+def _quality(row: ModelRow, ask: AskedSettings) -> tuple[Quality, int]:
     if ask.steps is None:
         quality = ask.quality or "standard"
+        if quality not in row.steps:
+            raise Invalid("quality", f"{row.name} makes {', '.join(row.steps)} clips; not {quality}")
         return quality, row.steps[quality]
     if ask.quality is not None:
         raise Invalid("steps", "give quality or steps, not both")
+    if row.few_steps and ask.steps != len(row.timesteps):
+        raise Invalid("steps", f"{row.name} was made for {len(row.timesteps)} steps; not {ask.steps}")
     if not 1 <= ask.steps <= MOST_STEPS:
-        raise Invalid("steps", f"steps must lie between 1 and {MOST_STEPS}, not {ask.steps}")
-    # Steps that a quality stands for are that quality: the same pixels must have the same key.
+        raise Invalid("steps", f"steps must be between 1 and {MOST_STEPS}, not {ask.steps}")
+    # Steps that equal a quality's are that quality: the same pixels must have the same key.
     named = [quality for quality, steps in row.steps.items() if steps == ask.steps]
     return (named[0] if named else "custom"), ask.steps
+
+
+def _guidance(row: ModelRow, asked: float | None) -> float:
+    guidance = row.guidance if asked is None else asked
+    if row.few_steps and guidance != row.guidance:
+        raise Invalid("guidance_scale", f"{row.name} has no guidance: guidance_scale is {row.guidance:g}, not {guidance:g}")
+    if not 1.0 <= guidance <= 20.0:
+        raise Invalid("guidance_scale", f"guidance_scale must be between 1 and 20, not {guidance:g}")
+    return float(guidance)
+
+
+def _negative(row: ModelRow, asked: str | None) -> str:
+    if asked and (row.few_steps or row.negative_prompt is None):
+        raise Invalid("negative_prompt", f"{row.name} reads no negative prompt: it would change nothing")
+    return (row.negative_prompt or "") if asked is None else asked
+
+
+def _lora(row: ModelRow, name: str | None) -> str:
+    if name is None:
+        return row.fused_lora
+    if name not in row.loras:
+        offered = f"there are {', '.join(row.loras)}" if row.loras else "there is none"
+        raise Invalid("reprise.lora", f"{row.name} has no LoRA {name[:40]!r}; {offered}")
+    return "+".join(filter(None, (row.fused_lora, row.loras[name])))

@@ -1,4 +1,4 @@
-"""One finished, immutable film."""
+"""A Clip: finished, immutable, with its stored objects."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cache.assist import Assistance
 from cache.recipe import Recipe
 
 ObjectKind = Literal["video", "thumbnail", "spritesheet", "latent"]
 KINDS: tuple[ObjectKind, ...] = ("video", "thumbnail", "spritesheet", "latent")
+StoredKind = Literal["video", "thumbnail", "spritesheet", "latent", "picture"]  # a picture is a Scope's, and no clip's
 
 # live: answers lookups. superseded: a later take answers instead; its own requests still read it.
 # withdrawn: out of service (invalidated, corrupt, evicted or erased); objects go after the grace time.
@@ -18,9 +20,9 @@ ClipState = Literal["live", "superseded", "withdrawn"]
 
 @dataclass(frozen=True)
 class StoredObject:
-    """Bytes at rest. `name` is the object's key in the store: `clips/<clip id>/<sha256>.<ext>`."""
+    """An object in the store. `name` is its key there: `clips/<clip id>/<sha256>.<ext>`, or `pictures/<picture id>/<sha256>.png`."""
 
-    kind: ObjectKind
+    kind: StoredKind
     name: str
     sha256: str
     length: int
@@ -29,19 +31,20 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Clip:
-    """`prompt` is the first asker's words, None where texts are not kept. Times are Unix seconds.
+    """A rendered Variant. `prompt` is that of the first request, None where prompts are not stored. Times are Unix seconds.
 
     `sequence` grows with every change of the row, in commit order: a reader that has seen N asks for > N.
-    `private`: made under no-store, for those who hold its id alone. `provenance` is the signature of who wrote the row.
-    `stages_ms` and `gpu_seconds` are what making it cost, `steps_ms` each denoise step's part of it; `peak_bytes` is the device
-    memory that its batch took at the most.
+    `private`: made under no-store, only for those who hold its id. `provenance` is the signature of the row's writer.
+    `stages_ms` and `gpu_seconds` are the cost of its render, `steps_ms` that of each denoising step; `peak_bytes` is the peak device
+    memory of its batch. `assistance`: what it was started from; None: from noise alone. `reserved`: assisted, and answers its own asker
+    alone until a person accepts it. `asker`: whose words it was made for (variant.asker_of).
     """
 
     id: str
     tenant: str
     scope: str
     variant_key: str
-    film_key: str
+    spec_key: str
     prompt: str | None
     recipe: Recipe
     seed: int
@@ -60,10 +63,13 @@ class Clip:
     pinned: bool = False
     private: bool = False
     provenance: str | None = None
+    assistance: Assistance | None = None
+    reserved: bool = False
+    asker: str | None = None
 
     @property
     def length(self) -> int:
-        """Bytes in the object store."""
+        """The total bytes of its objects."""
         return sum(stored.length for stored in self.objects.values())
 
     def answers(self, now: float) -> bool:

@@ -1,36 +1,47 @@
-"""Everything that can go wrong, as facts.
+"""The errors of Reprise, as facts with fields.
 
 RepriseError
-├── Invalid                 the client's words or settings cannot be used; names the field
-│   ├── NotSupported        a thing of the wire shape that we do not do (image-to-video, remix)
+├── Invalid                 a field of the request cannot be used; names the field
+│   ├── NotSupported        a feature of the API that we do not offer (image-to-video, remix)
 │   └── TooLarge            a body or upload over its limit
-├── Unauthenticated         no key, or not one of ours
-├── Forbidden               a good key that may not do this
+├── Unauthenticated         no key, or an unknown one
+├── Forbidden               a valid key that may not do this
+│   ├── LinkInvalid         a link that was not signed here, or was changed
+│   └── LinkExpired
 ├── NotFound                no such id for this tenant
 ├── MethodNotAllowed        the path exists, the method does not
 ├── Conflict
-│   ├── NotReady            the clip is still being made
+│   ├── NotReady            the clip is still being rendered
 │   ├── IdempotencyReused   same Idempotency-Key, another body
 │   └── PreconditionFailed  If-Match or If-Unmodified-Since does not hold
+├── ClipFailed              a call that waits for the clip, which could not be rendered; has the render's code
+├── WaitOver                the same, while the clip is still being rendered
 ├── ClipGone                the clip was evicted, erased or withdrawn
 ├── RangeNotSatisfiable     a byte range outside the object
-├── UnsupportedMedia        a body of a content type that we do not read
-├── NotCached               only-if-cached, and no clip will do
-├── Busy                    a limit was reached; carries when to come back
+├── UnsupportedMedia        a body of a content type that we do not accept
+├── NotCached               only-if-cached, and no clip fits
+├── Busy                    a limit was reached; says when to retry
 │   ├── QueueFull
 │   └── RateLimited
-├── Unavailable             a part is away; carries when to come back
+├── Unavailable             a part is away; says when to retry
 │   ├── DatabaseAway
+│   │   └── DatabaseReadOnly  it answers and takes no writes: a standby, or a failover at work
 │   ├── StoreAway
 │   ├── ObjectCorrupt       stored bytes are missing or do not match their digest
 │   ├── DiskFull
+│   ├── NearHitsOff         no calibration table holds for the models that are loaded
+│   ├── EncoderFailed       the encoder could not be loaded: no near hits until it can be
+│   ├── PictureGone         the picture that a video begins with is not there any more: to be sent again
+│   ├── ModelAway           a model that workers announced, and that none has now
 │   └── StillLoading        encoder or model is not ready yet
 ├── LeaseLost               this worker no longer owns the job: it must change nothing
-└── RenderFailed            the model could not make the clip; carries a code for the client
+└── RenderFailed            the model could not render the clip; has a code for the client
     ├── RenderStopped       told to stop: cancelled, or the lease was lost
-    └── OutOfMemory
+    ├── UpstreamRefused     another server, which should render, says no; has its HTTP status
+    ├── OutOfMemory
+    └── BadDonor            the latent to start from is no latent of this shape: to be rendered without it
 
-Errors carry fields. `gateway/http/problems.py` maps each to an HTTP status, once.
+`gateway/http/problems.py` is the one table from each error to its HTTP status.
 """
 
 from __future__ import annotations
@@ -40,6 +51,7 @@ class RepriseError(Exception):
     """Root of the tree. `code` is the stable, machine-readable word for the fact."""
 
     code = "internal_error"
+    cause: str | None = None  # for the operator's eyes: a driver's own words, which may name hosts
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -47,7 +59,7 @@ class RepriseError(Exception):
 
 
 class Invalid(RepriseError):
-    """Bad input; `field` is its path in the request, as the client spelled it (None: the body as a whole)."""
+    """Bad input. `field`: its path in the request, as the client spelled it (None: the body as a whole)."""
 
     code = "invalid_value"
 
@@ -72,6 +84,14 @@ class Unauthenticated(RepriseError):
 
 class Forbidden(RepriseError):
     code = "forbidden"
+
+
+class LinkInvalid(Forbidden):
+    code = "invalid_link"
+
+
+class LinkExpired(Forbidden):
+    code = "link_expired"
 
 
 class NotFound(RepriseError):
@@ -108,6 +128,22 @@ class PreconditionFailed(Conflict):
     code = "precondition_failed"
 
 
+class ClipFailed(RepriseError):
+    """`video_id`: the request, which says it too."""
+
+    def __init__(self, message: str, code: str, video_id: str) -> None:
+        super().__init__(message)
+        self.code, self.video_id = code, video_id
+
+
+class WaitOver(RepriseError):
+    code = "still_rendering"
+
+    def __init__(self, message: str, video_id: str, poll_after_ms: int) -> None:
+        super().__init__(message)
+        self.video_id, self.poll_after_ms = video_id, poll_after_ms
+
+
 class ClipGone(RepriseError):
     code = "clip_gone"
 
@@ -116,7 +152,7 @@ class RangeNotSatisfiable(RepriseError):
     code = "range_not_satisfiable"
 
     def __init__(self, length: int) -> None:
-        super().__init__(f"the range lies outside the {length} bytes of this object")
+        super().__init__(f"the range is outside the {length} bytes of this object")
         self.length = length
 
 
@@ -129,7 +165,7 @@ class NotCached(RepriseError):
 
 
 class Busy(RepriseError):
-    """A limit was reached. `retry_after` is in seconds, from measured times where there are any."""
+    """A limit was reached. `retry_after`: seconds, from measured times where there are any."""
 
     code = "busy"
 
@@ -151,7 +187,7 @@ class RateLimited(Busy):
 
 
 class Unavailable(RepriseError):
-    """A part is away for now. `retry_after` is in seconds."""
+    """A part is away for now. `retry_after`: seconds."""
 
     code = "unavailable"
 
@@ -162,6 +198,10 @@ class Unavailable(RepriseError):
 
 class DatabaseAway(Unavailable):
     code = "database_away"
+
+
+class DatabaseReadOnly(DatabaseAway):
+    code = "database_read_only"
 
 
 class StoreAway(Unavailable):
@@ -176,6 +216,22 @@ class DiskFull(Unavailable):
     code = "disk_full"
 
 
+class NearHitsOff(Unavailable):
+    code = "near_hits_off"
+
+
+class EncoderFailed(Unavailable):
+    code = "encoder_failed"
+
+
+class PictureGone(Unavailable):
+    code = "picture_gone"
+
+
+class ModelAway(Unavailable):
+    code = "model_away"
+
+
 class StillLoading(Unavailable):
     code = "still_loading"
 
@@ -185,7 +241,7 @@ class LeaseLost(RepriseError):
 
 
 class RenderFailed(RepriseError):
-    """`code` reaches the client in `video.error.code`."""
+    """A render that failed for good. `code` reaches the client in `video.error.code`."""
 
     code = "render_failed"
 
@@ -199,5 +255,17 @@ class RenderStopped(RenderFailed):
     code = "cancelled"
 
 
+class UpstreamRefused(RenderFailed):
+    code = "upstream_refused"
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class OutOfMemory(RenderFailed):
     code = "out_of_memory"
+
+
+class BadDonor(RenderFailed):
+    code = "bad_donor"

@@ -1,10 +1,10 @@
-"""Which clips to drop when there are more than there is room for. Pure; the rows are in storage/eviction.py.
+"""The choice of clips to evict when they exceed the capacity. Pure; the rows are in storage/clips/eviction.py.
 
-A clip is worth what it saves for the room it takes: decayed asks x GPU-seconds that each saves / bytes. A clip whose hits
-another clip would take over is worth nothing by itself, so near-duplicates go before lone clips.
+A clip's value is what it saves for the space it takes: decayed requests x GPU-seconds that each saves / bytes. A clip whose hits
+another clip would take over is worth nothing alone, so near-duplicates go before lone clips.
 
-An ask decays with one over its age: people ask again within minutes, or much later, and no half-life fits both
-(benchmarks/eviction.py: where room is scarce it kept more than the half-lives that were tried).
+A request decays with one over its age: repeats come within minutes, or much later, and no half-life fits both
+(benchmarks/eviction.py: where capacity is scarce it saved more than the half-lives that were tried).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-HALF_AFTER = 600.0  # seconds after which an ask counts half
-HIGH, LOW = 0.95, 0.90  # of the capacity: from where clips go, and down to where
+HALF_AFTER = 600.0  # seconds after which a request counts half
+HIGH, LOW = 0.95, 0.90  # shares of the capacity at which eviction starts and ends
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A clip that may go. `asks` are decayed (see `weight`), the one that it was made for included.
+class ClipValue:
+    """A clip that may be evicted. `asks` are its decayed requests (see `weight`), including the one that it was made for.
     `covered_by` is another clip in service that would answer the same; `length` is in bytes.
     """
 
@@ -30,12 +30,12 @@ class Standing:
 
     @property
     def value(self) -> float:
-        """GPU-seconds that it is expected to save, per byte. Only its order means something."""
+        """GPU-seconds expected to be saved per byte. Only the order of values is meaningful."""
         return value(self.asks, self.gpu_seconds, self.length)
 
 
 def weight(age: float) -> float:
-    """What an ask `age` seconds ago counts; one that is still to come by a clock that goes ahead counts as now."""
+    """The weight of a request `age` seconds ago; a negative age, from a clock that is ahead, counts as zero."""
     return 1.0 / (1.0 + max(0.0, age) / HALF_AFTER)
 
 
@@ -44,16 +44,16 @@ def value(asks: float, gpu_seconds: float, length: int) -> float:
 
 
 def surplus(used: int, capacity: int) -> int:
-    """Bytes that must go; 0 under the high mark. Going down to the low mark leaves room for a while."""
+    """The bytes to evict: down to the low mark, so that space lasts for a while; 0 under the high mark."""
     return used - int(LOW * capacity) if used > HIGH * capacity else 0
 
 
-def choose(standings: Sequence[Standing], to_free: int) -> list[Standing]:
-    """The least valuable, near-duplicates first, until `to_free` bytes are found or nothing is left.
+def choose_evicted(standings: Sequence[ClipValue], to_free: int) -> list[ClipValue]:
+    """The clips to evict: the least valuable, near-duplicates first, until `to_free` bytes are found or nothing is left.
 
-    What answers in the place of one that goes stays this time: else both could go, and the lone rest with them.
+    A clip that would answer for an evicted one stays this time: otherwise both could go.
     """
-    chosen: list[Standing] = []
+    chosen: list[ClipValue] = []
     gone: set[str] = set()
     needed: set[str] = set()
     freed = 0

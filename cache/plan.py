@@ -1,4 +1,4 @@
-"""A set of prompts to make ahead of time, and the traffic that it is expected to cover."""
+"""A Plan: prompts to render ahead of time, and the traffic that they are expected to cover."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Literal
 from cache.recipe import Recipe
 
 # mined from the requests, or given as a list.
-Source = Literal["mined", "list"]
-State = Literal["proposed", "running", "done", "cancelled"]
-# hit: a clip was there already, or was being made for somebody else.
+PlanSource = Literal["mined", "list"]
+PlanState = Literal["proposed", "running", "done", "cancelled"]
+# hit: a clip existed already, or was being rendered for another request.
 PromptState = Literal["waiting", "asked", "made", "hit", "failed"]
 
 
 @dataclass(frozen=True)
 class PlanCover:
-    """What was asked before, `asks` times, and would be answered by a prompt of the plan."""
+    """A past prompt, requested `asks` times, that a prompt of the plan would answer."""
 
-    film_key: str
+    spec_key: str
     prompt: str | None
     asks: int
     confidence: float
@@ -27,7 +27,7 @@ class PlanCover:
 @dataclass(frozen=True)
 class NewPrompt:
     prompt: str
-    film_key: str
+    spec_key: str
     recipe: Recipe
     expected_hits: float = 0.0
     gpu_seconds: float = 0.0
@@ -35,8 +35,8 @@ class NewPrompt:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Prompts of a plan by where they stand."""
+class PlanCounts:
+    """The number of a plan's prompts in each state."""
 
     waiting: int = 0
     asked: int = 0
@@ -55,14 +55,14 @@ class Counts:
 
 @dataclass(frozen=True)
 class Plan:
-    """Times are Unix seconds, `horizon` and `gpu_seconds` seconds. `realised_hits`: answered by what it made, so far or,
-    once the horizon is over, in that time. `gpu_seconds`: what is still to be made will take, as foreseen.
+    """A plan. Times are Unix seconds, `horizon` and `gpu_seconds` seconds. `realised_hits`: requests answered by its clips, so far or,
+    once the horizon is over, within it. `gpu_seconds`: the expected cost of what is still to be rendered.
     """
 
     id: str
     tenant: str
-    source: Source
-    state: State
+    source: PlanSource
+    state: PlanState
     budget: int
     created_at: float
     started_at: float | None
@@ -71,18 +71,18 @@ class Plan:
     horizon: float
     realised_hits: int
     error: str | None
-    counts: Counts
+    counts: PlanCounts
     gpu_seconds: float
 
 
 @dataclass(frozen=True)
 class PlanPrompt:
-    """`prompt` is None once its words were erased, or where they are not kept."""
+    """A prompt of a plan. `prompt` is None once erased, or where prompts are not stored."""
 
     plan_id: str
     rank: int
     prompt: str | None
-    film_key: str
+    spec_key: str
     recipe: Recipe
     expected_hits: float
     gpu_seconds: float

@@ -1,4 +1,4 @@
-"""How right near hits are, by those that people looked at. Pure."""
+"""The measured precision of near hits, from the labels of people. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _95 = 1.959964
 
 
 @dataclass(frozen=True)
-class Precision:
-    """`share` right of all labelled, None where nothing is; the interval is Wilson's, of 95 %."""
+class HitPrecision:
+    """The share of labelled near hits that is right, None without labels, with Wilson's 95 % interval."""
 
     right: int
     wrong: int
@@ -23,13 +23,13 @@ class Precision:
         return self.right + self.wrong
 
 
-def precision(right: int, wrong: int) -> Precision:
+def precision(right: int, wrong: int) -> HitPrecision:
     low, high = wilson(right, right + wrong)
-    return Precision(right, wrong, right / (right + wrong) if right + wrong else None, low, high)
+    return HitPrecision(right, wrong, right / (right + wrong) if right + wrong else None, low, high)
 
 
 def wilson(right: int, of: int, z: float = _95) -> tuple[float, float]:
-    """Where the true share lies, also when few were looked at or all were right; from 0 to 1 when none were."""
+    """Wilson's interval for the true share, also for few labels or none wrong; 0 to 1 without any."""
     if of == 0:
         return 0.0, 1.0
     share, spread = right / of, z * z / of

@@ -1,4 +1,4 @@
-"""Every setting that changes pixels."""
+"""A Recipe: every setting that changes pixels."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from typing import Literal
 from cache.canonical import digest
 
 Quality = Literal["draft", "standard", "final", "custom"]
+Sampler = Literal["unipc", "lcm", "own"]
+"""How noise becomes a clip. unipc: in any number of steps, with guidance; lcm: at the few points of a distilled model, one pass each,
+with fresh noise between; own: by the scheduler and the loop of the model's own pipeline."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Two films of one Recipe, prompt and seed are the same film.
+    """The settings of a render. Two videos of one Recipe, prompt and seed are the same video.
 
-    `quality` resolves to `steps` and `step_cache`; "custom" stands for steps that the client chose itself.
+    `quality` resolves to `steps` and `step_cache`; "custom" stands for steps chosen by the client.
+    `timesteps` are the points of the sampler "lcm"; `lora` spells the LoRAs with digests and scales (generator/loras.py).
+    `picture` is the digest of the picture that the video begins with (cache/picture.py), "" for a video of words alone.
     Compile mode and attention backend give the same result and are not part of it.
     """
 
@@ -33,16 +38,25 @@ class Recipe:
     flow_shift: float
     negative_prompt: str
     max_sequence_length: int
+    sampler: Sampler
+    timesteps: tuple[int, ...]
+    lora: str
+    picture: str
 
     @cached_property
     def key(self) -> str:
-        """Canonical encoding of all fields: a new field changes the key without anyone remembering to."""
+        """The digest of all fields: a new field changes the key without anyone having to remember it."""
         return digest(self.as_fields())
 
     @property
     def without_words(self) -> Recipe:
-        """The settings alone, for rows whose words must not stay. Keys are never made of it."""
-        return replace(self, negative_prompt="") if self.negative_prompt else self
+        """The Recipe without its negative prompt and its picture, for rows whose words must not stay. Never used for keys."""
+        return replace(self, negative_prompt="", picture="") if self.worded else self
+
+    @property
+    def worded(self) -> bool:
+        """True where it says something of a client's own, beyond settings: a negative prompt or a picture."""
+        return bool(self.negative_prompt or self.picture)
 
     @property
     def size(self) -> str:
@@ -50,7 +64,7 @@ class Recipe:
 
     @property
     def seconds(self) -> float:
-        """The film's true length: frames over frame rate."""
+        """The video's true length: frames over frame rate."""
         return self.frames / self.fps
 
     def as_fields(self) -> dict[str, object]:
@@ -58,8 +72,9 @@ class Recipe:
 
     @classmethod
     def from_fields(cls, stored: dict[str, object]) -> Recipe:
-        """The Recipe of a stored row; a field missing or unknown there is a TypeError, never a guess."""
+        """The Recipe of a stored row. Raises TypeError for a missing or unknown field: never a guess."""
         known = {field.name for field in fields(cls)}
         if stored.keys() != known:
             raise TypeError(f"a stored recipe has fields {sorted(stored)}, expected {sorted(known)}")
-        return cls(**stored)  # type: ignore[arg-type]  # the columns hold what as_fields wrote
+        points: tuple[int, ...] = tuple(stored["timesteps"])  # type: ignore[arg-type]  # JSON has no tuples
+        return cls(**{**stored, "timesteps": points})  # type: ignore[arg-type]  # the columns hold what as_fields wrote

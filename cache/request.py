@@ -1,22 +1,22 @@
-"""One client's ask and its claim on a Clip or Job. Its id is the public `video_…` id."""
+"""A Request: one client's ask and its claim on a Clip or Job. Its id is the public `video_…` id."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from cache.recipe import Recipe
-from cache.verdict import Refusal
-
-VerdictWord = Literal["exact", "near", "joined", "miss", "bypass"]
+from cache.variant import asker_of
+from cache.verdict import Refusal, VerdictWord
 
 
 @dataclass(frozen=True)
 class Request:
-    """Times are Unix seconds. `prompt` is None once erased, or where texts are not kept.
+    """A request's row. Times are Unix seconds. `prompt` is None once erased, or where prompts are not stored. `end_user` and
+    `metadata` are the client's own words, which mean nothing to us.
 
-    It is complete when it has a clip; failed when it has an error code (cancelled: code `cancelled`);
-    else it waits for its job.
+    It is completed when it has a clip, failed when it has an error code (`cancelled` if cancelled);
+    otherwise it waits for its job.
     """
 
     id: str
@@ -24,7 +24,7 @@ class Request:
     scope: str
     created_at: float
     prompt: str | None
-    film_key: str
+    spec_key: str
     recipe: Recipe
     pinned_seed: int | None
     take: int | None
@@ -44,6 +44,17 @@ class Request:
     error_message: str | None = None
     completed_at: float | None = None
     expires_at: float | None = None
+    key_id: str | None = None
+    end_user: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def asker(self) -> str | None:
+        return asker_of(self.tenant, self.end_user)
+
+    def expired(self, now: float) -> bool:
+        """Its bytes are given to its client no more; its clip may answer others."""
+        return self.expires_at is not None and self.expires_at <= now
 
     @property
     def open(self) -> bool:

@@ -1,6 +1,6 @@
-"""Where the time of one request or job goes, told as spans to whoever listens.
+"""Spans: the time that each piece of work of a request or job takes, for a listener.
 
-One listener per process, as with the log; nobody listens by default, and then a span costs a call and nothing else.
+There is one listener per process, as with the log. Without one, the default, a span costs one call and nothing else.
 """
 
 from __future__ import annotations
@@ -8,18 +8,18 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-Fact = str | int | float | bool
+SpanAttribute = str | int | float | bool
 
 
 class Listener(Protocol):
     def span(self, name: str) -> AbstractContextManager[object]:
-        """Around one piece of work of the task at hand; those inside it are its children."""
+        """A span around a piece of work of the current task; spans inside it are its children."""
 
-    def note(self, name: str, fact: Fact) -> None:
-        """Of the innermost span at hand. Never words of a prompt."""
+    def set_attribute(self, name: str, fact: SpanAttribute) -> None:
+        """Sets an attribute of the innermost current span. Never words of a prompt."""
 
     def traceparent(self) -> str | None:
-        """The span at hand as W3C trace context, for work that another process does because of it."""
+        """The current span as W3C trace context, for resulting work in another process."""
 
 
 _NOBODY = nullcontext()
@@ -27,7 +27,7 @@ _listener: Listener | None = None
 
 
 def listen(listener: Listener | None) -> None:
-    """From now on, in this process."""
+    """Sets the listener of this process."""
     global _listener  # noqa: PLW0603  # see the head of this file
     _listener = listener
 
@@ -36,9 +36,9 @@ def span(name: str) -> AbstractContextManager[object]:
     return _NOBODY if _listener is None else _listener.span(name)
 
 
-def note(name: str, fact: Fact | None) -> None:
+def set_attribute(name: str, fact: SpanAttribute | None) -> None:
     if _listener is not None and fact is not None:
-        _listener.note(name, fact)
+        _listener.set_attribute(name, fact)
 
 
 def traceparent() -> str | None:

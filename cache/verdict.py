@@ -1,10 +1,15 @@
-"""What a lookup finds: one of five types, never a flag with a payload."""
+"""The Verdict on a request: one of five types, never a flag with a payload."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, assert_never
 
+from cache.assist import Start
 from cache.clip import Clip
+
+# How a Refusal begins that no limit would lift, though the pair has a probability: the verifier was asked, and did not say yes.
+SAYS_NO, NOT_SAID = "the verifier says no", "not said"
 
 
 @dataclass(frozen=True)
@@ -18,7 +23,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a Candidate was not served. `similarity` is None where none was computed ("seed pinned")."""
+    """The reason that a Candidate was not served. `similarity` is None where none was computed ("seed pinned")."""
 
     reason: str
     similarity: float | None = None
@@ -29,14 +34,14 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Exact:
-    """Same words, same Recipe."""
+    """A hit with the same words and the same Recipe."""
 
     clip: Clip
 
 
 @dataclass(frozen=True)
 class Near:
-    """A judged near-duplicate. `confidence` is the calibrated probability that the clip satisfies the prompt."""
+    """A hit by a judged near-duplicate. `confidence`: the probability, expected by the judge, that such a hit is right."""
 
     clip: Clip
     similarity: float
@@ -46,7 +51,7 @@ class Near:
 
 @dataclass(frozen=True)
 class Joined:
-    """The same clip (similarity None) or a judged near-duplicate is being made right now."""
+    """The same clip (similarity None) or a judged near-duplicate is being rendered already."""
 
     job_id: str
     similarity: float | None = None
@@ -56,18 +61,36 @@ class Joined:
 
 @dataclass(frozen=True)
 class Miss:
-    """Looked, and nothing will do. `donor` may be close enough to start from."""
+    """No clip fits. `donor`: the start from one that was refused, where that is safe."""
 
     refused: tuple[Refusal, ...] = ()
-    donor: str | None = None
+    donor: Start | None = None
 
 
 @dataclass(frozen=True)
 class Bypass:
-    """We did not look, and why."""
+    """The cache was not looked up, and the reason."""
 
     reason: str
 
 
 Hit = Exact | Near
 Verdict = Exact | Near | Joined | Miss | Bypass
+VerdictWord = Literal["exact", "near", "joined", "miss", "bypass"]
+
+
+def word_of(verdict: Verdict) -> VerdictWord:
+    """The word for a verdict in rows and in the API."""
+    match verdict:
+        case Exact():
+            return "exact"
+        case Near():
+            return "near"
+        case Joined():
+            return "joined"
+        case Miss():
+            return "miss"
+        case Bypass():
+            return "bypass"
+        case other:
+            assert_never(other)

@@ -1,1 +1,1 @@
-"""How the outside asks: the HTTP API, the pages and the command line."""
+"""The gateway: the HTTP API, the pages and the command line."""

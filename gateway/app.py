@@ -1,287 +1,269 @@
-"""Everything that a server is made of, built and joined here, in sight. Nothing is opened before the server starts."""
+"""The gateway's application: all its parts are built, joined and mounted here. Nothing is opened before the server starts."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from functools import lru_cache, partial
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-import structlog
 from litestar import Litestar
 from litestar.datastructures import State
 
-from cache.catalog import DEMO, ServedModel
-from cache.errors import StillLoading, Unavailable
-from cache.matching.encoding import loading
-from cache.matching.encoding.encoders import Loading
-from cache.matching.exact import ExactMemory
+from cache.errors import Unavailable
 from cache.matching.inspection import Inspection
-from cache.matching.lookup import Lookup
-from cache.matching.shared_tier import SharedTier
-from cache.matching.vectors.index import Index
-from cache.prompt import Prompt
 from cache.settings import Settings
-from cache.storage.accounts import Accounts
-from cache.storage.announcements import Announcements
-from cache.storage.bytes.files import S3Files
-from cache.storage.bytes.objects import open_store
-from cache.storage.database import Database
-from cache.storage.erasure import Erasure, Scrubbing
-from cache.storage.glances import Glances
-from cache.storage.labels import Labels
-from cache.storage.news import open_news
-from cache.storage.nudges import Nudges
+from cache.storage.database.database import Database
+from cache.storage.fleet.accounts import Accounts
+from cache.storage.fleet.model_states import ModelStates
+from cache.storage.fleet.sessions import Sessions
 from cache.storage.operators.clip_search import ClipSearch
 from cache.storage.operators.gauges import Gauges
 from cache.storage.operators.invalidation import Invalidation
 from cache.storage.operators.near_hits import NearHits
 from cache.storage.operators.recorded import Recordings
-from cache.storage.operators.sessions import Sessions
 from cache.storage.operators.statistics import Statistics
 from cache.storage.operators.tally import Tally
-from cache.storage.plans import Plans
-from cache.storage.pool import Pool
-from cache.storage.requests import Requests
-from cache.storage.workers import Workers
+from cache.storage.requests.plans import Plans
+from cache.storage.requests.recalibrations import Recalibrations
+from cache.storage.requests.webhooks import Webhooks
+from cache.supervision import Supervisor
 from gateway.admin.admin import Admin
-from gateway.admin.asked import Asked
 from gateway.admin.door import Door
 from gateway.admin.login import Login
+from gateway.admin.pages.assist_report import AssistReportPage
 from gateway.admin.pages.clips import Clips
-from gateway.admin.pages.films import Films
+from gateway.admin.pages.content import ClipFiles
 from gateway.admin.pages.jobs import Jobs
 from gateway.admin.pages.keys import KeysPage
 from gateway.admin.pages.meaning import Meaning
 from gateway.admin.pages.near_hits import NearHitsPage
 from gateway.admin.pages.overview import Overview
 from gateway.admin.pages.plans import PlansPage
+from gateway.admin.pages.recalibration import RecalibrationPanel
+from gateway.admin.pages.request import RequestPage
+from gateway.admin.pages.requests import RequestsPage
 from gateway.admin.pages.settings import SettingsPage
+from gateway.admin.pages.usage import UsagePage
+from gateway.admin.pages.webhooks import WebhooksPage
 from gateway.admin.pages.what_if import WhatIf
-from gateway.ahead.plan_runs import PlanRuns
-from gateway.ahead.planner import Planner
-from gateway.announced import Announced, tell
-from gateway.answer import Answer, Rules
-from gateway.byte_cache import ByteCache
-from gateway.claims import Rows
+from gateway.admin.proxy_login import ProxyLogin
+from gateway.answering.renderers import donor_table
+from gateway.answering.signing import keys_of, sign_first
+from gateway.api.content import Content
+from gateway.api.events import Events
+from gateway.api.shared_pool import Shared
+from gateway.api.sync import SyncVideos
+from gateway.api.users import Users
+from gateway.api.videos import Videos
+from gateway.auth.access import add_limits
+from gateway.auth.gate import Gate, open_gate
+from gateway.building import (
+    Answering,
+    Generation,
+    Matching,
+    Storage,
+    open_answering,
+    open_generation,
+    open_matching,
+    open_storage,
+)
 from gateway.docs.docs import Docs
-from gateway.entry.access import add_limits
-from gateway.entry.gate import Gate, open_gate
-from gateway.health import Health, Part
+from gateway.health_parts import open_health
+from gateway.http.addresses import root_of
+from gateway.http.cors import Cors
+from gateway.http.links import Links
 from gateway.http.problems import HANDLERS
+from gateway.http.reference import body_limit
 from gateway.http.reply import add_request_id, tell_methods
-from gateway.media import Media
-from gateway.models import Models
-from gateway.observed.metrics import Sources, readiness
-from gateway.observed.observation import Observation
 from gateway.playground.playground import Playground
-from gateway.provenance import open_shelf, sign_first
-from gateway.rendering import build_renderer, build_worker, terms_of
-from gateway.replica import Replica
-from gateway.shared import Shared
-from gateway.submission import Submission
+from gateway.precompute.plan_runs import PlanRuns
+from gateway.precompute.planner import Planner
+from gateway.telemetry.metrics import Sources, readiness
+from gateway.telemetry.observation import Observation
+from gateway.upkeep.assist_report import AssistReport
 from gateway.upkeep.auditing import Auditing
 from gateway.upkeep.capacity import Capacity
-from gateway.upkeep.nudging import Nudging
+from gateway.upkeep.gone_models import GoneModels
+from gateway.upkeep.missing_vectors import MissingVectors
+from gateway.upkeep.recalibrating import Recalibrator
 from gateway.upkeep.sweeps import Upkeep
-from gateway.videos import Videos
-from generator.demo.world import strange_words
-from generator.queueing.dispatch import open_dispatch
-from generator.queueing.leases import Leases
-from generator.queueing.queue import Queue
-from generator.queueing.queue_board import Board
-from generator.queueing.signals import Signals
-from generator.working.worker import Worker
+from gateway.webhooks.deliveries import Deliveries
+from gateway.webhooks.destinations import Destinations
+from generator.queue.board import Board
 from migrations.upgrade import migrate
 
-log = structlog.get_logger(__name__)
-
-_DAY, _GIB = 86_400.0, 2**30
+_RETRY = 60.0  # seconds between tries to load an encoder that could not be loaded
 
 
 def create_app(settings: Settings, *, works: bool = True) -> Litestar:
-    """Misses wait in the queue where it does not work.
+    """The application of a gateway. Without `works` it renders nothing, and misses wait in the queue.
 
-    RenderFailed where the model cannot be found, ValueError for settings that fit nothing.
+    Raises RenderFailed if the model cannot be found, ValueError for impossible settings.
     """
-    database = Database(settings.database)
-    objects = open_store(settings.store)
-    shelf, requests, labels = open_shelf(database, objects, settings), Requests(database), Labels()
-    renderer = None if settings.renderer == "none" else build_renderer(settings)
-    models = Models([] if renderer is None else [renderer.served], settings.model_aliases)
-    announcements = Announcements(database)
+    storage = open_storage(settings)
+    generation, matching = open_generation(settings, storage), open_matching(settings, storage)
+    answering = open_answering(settings, storage, generation, matching)
+    database, shelf, lookup, encoders = storage.database, storage.shelf, matching.lookup, matching.encoders
+    gate, sessions, supervisor = open_gate(database, settings), Sessions(database), Supervisor()
 
-    index, caught_up, memory = Index(), asyncio.Event(), ExactMemory()
-    encoders = Loading(lambda: loading.load(settings), settings.encoder_wait)
-    lookup = Lookup(
-        database, shelf, Glances(database), index, caught_up, encoders, memory=memory, wait=settings.encoder_wait,
-        near=settings.near, candidates=settings.candidates, max_wrong=settings.max_wrong, both_ways=settings.both_ways,
+    recalibrator, missing = Recalibrator(Recalibrations(database), encoders), MissingVectors(database, encoders)
+    capacity = Capacity(
+        database, shelf, lookup, matching.index, encoders, storage.latents, room=int(settings.capacity_gb * 1e9)
     )  # fmt: skip
-
-    nudging = Nudging(Nudges(database), encoders)
-    shared, scrubbing = (
-        SharedTier(Pool(database, shelf), index, lookup, candidates=settings.candidates, share_after=settings.share_after),
-        Scrubbing(database),
-    )
-    dispatch, signals, news = open_dispatch(database), Signals(), open_news(database)
-    signals.at_every_end(scrubbing.due)
-    queue = Queue(database, dispatch, signals, settings.queue_limit, settings.tenant_jobs)
-    leases = Leases(database, shelf, dispatch, signals, terms_of(settings))
-    worker = None
-    if renderer is not None:
-        worker = build_worker(settings, database, leases, dispatch, signals, renderer, objects)
-    announced = Announced(announcements, models, settings.model_revision)
-
-    submission = Submission(database, shelf, requests, lookup, queue, dispatch)
-    rules = Rules(
-        cache=settings.cache,
-        video_ttl=settings.video_ttl_days * _DAY or None,
-        min_free=int(settings.min_free_gb * _GIB),
-        notes=lambda prompt: notes(models.served[0], prompt),
-        keep_prompts=settings.keep_prompts == "text",
-    )
-    cached = ByteCache(settings.byte_cache_mb * 2**20)
-    answer = Answer(
-        Rows(database, shelf, requests, labels, queue, signals, Erasure(database, shelf), scrubbing),
-        objects,
-        lookup,
-        memory,
-        submission,
-        rules,
-        shared,
-    )
-    remote = S3Files(objects) if settings.store.startswith("s3:") else None
-    replica = Replica(database, index, caught_up, encoders, memory, cached, signals, news, remote, settings.data_dir / "index")
-    gate, accounts, sessions = open_gate(database, settings), Accounts(database), Sessions(database)
-    workers, statistics, tally = Workers(database), Statistics(database), Tally(database, settings.requests_keep_days)
-    found, near_hits = ClipSearch(database), NearHits(database, labels)
-    capacity = Capacity(database, shelf, lookup, index, encoders, room=int(settings.capacity_gb * 1e9), ghosts=settings.ghosts)
     plans = Plans(database)
     planner = Planner(
-        database, lookup, encoders, models, plans, near=settings.near, both_ways=settings.both_ways, max_wrong=settings.max_wrong,
-        half_life=settings.plan_half_life_hours * 3600, horizon=settings.plan_every_hours * 3600,
+        database, lookup, encoders, answering.models, plans, near=settings.near, both_ways=settings.near_symmetric,
+        max_wrong=settings.max_wrong, horizon=settings.plan_horizon_hours * 3600,
     )  # fmt: skip
     plan_runs = PlanRuns(
-        database, shelf, plans, planner, lookup, submission, queue, models, scrubbing, keep_prompts=rules.keep_prompts,
-        mine_every=settings.plan_every_hours * 3600 if settings.plan_when_idle else None, budget=settings.plan_budget,
+        database, shelf, plans, planner, lookup, answering.submission, answering.queue, answering.models, answering.scrubbing,
+        keep_prompts=answering.rules.keep_prompts, budget=settings.plan_prompts,
+        mine_every=settings.plan_every_hours * 3600 or None,
     )  # fmt: skip
-    admin = Admin(
-        Login(gate, accounts, sessions),
-        Overview(statistics, workers, settings.gpu_price_per_hour, settings.capacity_gb),
-        Asked(database),
-        WhatIf(Recordings(database), encoders, settings.max_wrong),
-        Clips(found, Invalidation(database, found, settings.grace_seconds), near_hits),
-        Films(shelf, found, objects, cached),
-        Meaning(Inspection(database, shelf, lookup, shared), found, models),
-        NearHitsPage(near_hits, nudging.consider, settings.audit_share),
-        Jobs(Board(database), queue, signals),
-        PlansPage(plans, planner, models, capacity, settings.plan_budget),
-        KeysPage(accounts, sessions),
-        SettingsPage(settings),
+    auditing = Auditing(
+        database, shelf, answering.requests, lookup, answering.submission, answering.queue, answering.models, settings.audit_share
+    )  # fmt: skip
+    tally = Tally(database, settings.requests_keep_days)
+    upkeep = Upkeep(
+        generation.leases, shelf, answering.requests, lookup, answering.submission, matching.shared, answering.scrubbing, auditing, tally,
+        grace=settings.grace_seconds,
+    )  # fmt: skip
+    gone_models = GoneModels(database, answering.models, generation.signals, renders=generation.worker is not None and settings.embedded)
+    report = AssistReport(
+        database, shelf, lookup, answering.submission, answering.models, auditing.audits, donor_table(settings), settings.max_wrong
     )
-    auditing = Auditing(database, shelf, requests, lookup, submission, queue, models, settings.audit_share)
-    upkeep = Upkeep(leases, shelf, requests, lookup, submission, shared, scrubbing, auditing, tally, grace=settings.grace_seconds)
+    admin = open_admin(settings, storage, generation, matching, answering, gate, sessions, plans, planner, capacity, recalibrator, report)
+    health = open_health(settings, storage, generation, matching, answering, supervisor)
+    sources = Sources(
+        generation.leases.renders if generation.worker is not None else None, None, matching.memory, answering.cached, answering.replica,
+        shelf.withdrawn, readiness(health), Gauges(database),
+    )  # fmt: skip
+    observation = Observation(settings, sources)
 
     @asynccontextmanager
     async def lifespan(_: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as closing:
-            closing.push_async_callback(database.close)
-            closing.push_async_callback(objects.close)
-            closing.push_async_callback(requests.close)
+            closing.push_async_callback(storage.close)
+            closing.push_async_callback(answering.requests.close)
             closing.push_async_callback(observation.close)
-            await observation.open(leases.renders)
+            await observation.open(generation.leases.renders)
             await made_ready(database, gate, settings)
-            await leases.expire(every=settings.embedded)
+            await generation.leases.expire(every=settings.embedded)
             closing.push_async_callback(encoders.close)
             encoders.start()
-            closing.callback(index.close)
-            for work in (upkeep.run(), gate.run(), replica.run(), nudging.run(), capacity.run(), plan_runs.run()):
-                closing.push_async_callback(ended, asyncio.create_task(work))
-            if worker is None or renderer is None:
-                closing.push_async_callback(ended, asyncio.create_task(announced.run(news)))
-            elif works:
-                telling = tell(worker, renderer, announcements, workers, settings.device)
-                closing.push_async_callback(ended, asyncio.create_task(telling))
-                working = asyncio.create_task(worker.run())
-                closing.push_async_callback(worker.stop, settings.stop_grace)
-                closing.push_async_callback(ended, working)
+            closing.callback(matching.index.close)
+            closing.push_async_callback(supervisor.close)
+            database.start(supervisor)
+            supervisor.every(_RETRY, "encoder", encoders.retry, later=True)
+            for part in (
+                upkeep,
+                gate,
+                answering.replica,
+                answering.times,
+                recalibrator,
+                missing,
+                capacity,
+                plan_runs,
+                gone_models,
+                deliveries,
+            ):
+                part.start(supervisor)
+            if not settings.embedded or generation.worker is None:
+                # Known models answer from the first request; the follower heals whatever this look could not read.
+                with suppress(Unavailable):
+                    await answering.announced.look()
+                answering.announced.start(supervisor, answering.notifications)
+            if generation.worker is not None and works:
+                generation.start(supervisor, settings.device)
+                closing.push_async_callback(generation.worker.stop, settings.stop_grace_seconds)
             yield
 
-    health = Health(
-        {
-            "database": Part(lambda: answering(database), needed=True),
-            "store": Part(objects.check, needed=True),
-            "encoder": Part(lambda: loaded(encoders), needed=False),
-            "model": Part(announced.check if worker is None else partial(rendering, worker), needed=False),
-        }
-    )
-    sources = Sources(
-        leases.renders if worker is not None else None, None, memory, cached, replica, shelf.withdrawn, readiness(health), Gauges(database)
-    )
-    observation = Observation(settings, sources)
+    login = ProxyLogin(settings.login_header, settings.login_proxies)
+    cors, keys = Cors(settings.cors_origins), keys_of(settings)
+    destinations = Destinations(settings.webhook_hosts, bool(keys))
+    links = Links(keys, settings.link_minutes * 60, settings.public_url, settings.allowed_hosts)
     videos = Videos(
-        answer, models, cached, body_limit=settings.body_limit, wait_limit=settings.wait_limit, counts=observation.counts
+        answering.answer, answering.follow_up, answering.models, answering.cached, links, destinations, body_limit=settings.body_bytes,
+        picture_limit=settings.picture_bytes, wait_limit=settings.wait_seconds, counts=observation.counts,
     )  # fmt: skip
+    deliveries = Deliveries(Webhooks(database), answering.follow_up, links, destinations, keys)
+    generation.signals.at_every_end(deliveries.wake)
+    events = Events(answering.follow_up, links)
+    presigned = None if storage.remote is None else storage.remote.presigned
+    content = Content(answering.follow_up, storage.objects, answering.cached, links, presigned)
     return Litestar(
         route_handlers=[
             *videos.routes(),
-            *Media(answer, objects, cached, None if remote is None else remote.link).routes(),
-            *Shared(shared.pool).routes(),
+            *SyncVideos(videos, content).routes(),
+            *events.routes(),
+            *content.routes(),
+            *Users(answering.end_users).routes(),
+            *Shared(matching.shared.pool).routes(),
             *health.routes(),
             *observation.routes(),
-            *Playground().routes(),
-            *Docs().routes(),
+            *Playground(root_of(settings.public_url)).routes(),
+            *Docs(settings.public_url).routes(),
             *admin.routes(),
         ],
-        middleware=[*observation.middleware, gate.middleware, Door(sessions).middleware],
+        middleware=[*observation.middleware, cors.middleware, gate.middleware, Door(sessions, login).middleware],
         exception_handlers=HANDLERS,
-        before_send=[add_request_id, add_limits, *observation.before_send, tell_methods],
-        state=State({"gate": gate, "planner": planner, "plans": plans, "models": models, "worker": worker}),
-        request_max_body_size=settings.body_limit,
+        before_send=[add_request_id, add_limits, cors.add_headers, *observation.before_send, tell_methods],
+        state=State(
+            {"gate": gate, "events": events, "planner": planner, "plans": plans, "models": answering.models, "worker": generation.worker}
+        ),
+        request_max_body_size=body_limit(settings.body_bytes, settings.picture_bytes),
         lifespan=[lifespan],
         openapi_config=None,
         logging_config=None,
     )
 
 
+def open_admin(
+    settings: Settings,
+    storage: Storage,
+    generation: Generation,
+    matching: Matching,
+    answering: Answering,
+    gate: Gate,
+    sessions: Sessions,
+    plans: Plans,
+    planner: Planner,
+    capacity: Capacity,
+    recalibrator: Recalibrator,
+    report: AssistReport,
+) -> Admin:
+    """The admin pages, each with its sources."""
+    database, accounts = storage.database, Accounts(storage.database)
+    search, near_hits, panel = ClipSearch(database), NearHits(database, answering.labels), RecalibrationPanel(recalibrator)
+    return Admin(
+        Login(gate, accounts, sessions),
+        Overview(
+            Statistics(database),
+            generation.workers,
+            ModelStates(database),
+            answering.models,
+            settings.gpu_price_per_hour,
+            settings.capacity_gb,
+        ),
+        RequestsPage(database),
+        RequestPage(database, storage.shelf.pictures),
+        WhatIf(Recordings(database), matching.encoders, settings.max_wrong),
+        Clips(search, Invalidation(database, search, settings.grace_seconds), near_hits),
+        ClipFiles(storage.shelf, search, storage.objects, answering.cached),
+        Meaning(Inspection(database, storage.shelf, matching.lookup, matching.shared), search, answering.models),
+        NearHitsPage(near_hits, recalibrator.consider, panel, settings.audit_share),
+        panel,
+        AssistReportPage(report),
+        Jobs(Board(database), answering.queue, generation.signals),
+        PlansPage(plans, planner, answering.models, capacity, settings.plan_prompts),
+        WebhooksPage(Webhooks(database)),
+        KeysPage(accounts, sessions),
+        UsagePage(database, settings.gpu_price_per_hour or None),
+        SettingsPage(settings),
+    )
+
+
 async def made_ready(database: Database, gate: Gate, settings: Settings) -> None:
-    """Rows as this version wants them, and nobody let in who may not be."""
+    """Prepares the database at the start: migrates it, decides about open mode, and signs unsigned clips."""
     await migrate(database)
     await gate.decide(settings.admin_key)
     await sign_first(database, settings)
-
-
-def notes(model: ServedModel, prompt: Prompt) -> tuple[str, ...]:
-    """A plain warning where the model is known not to know what the prompt speaks of."""
-    if model.row != DEMO:
-        return ()
-    strange = _strange(prompt.text)
-    if not strange:
-        return ()
-    return (f"{model.name} only knows {DEMO.world}; it was not trained on: {', '.join(strange[:8])}",)
-
-
-# Popular prompts come again and again; what is worked out of their words alone is kept for a while.
-_strange = lru_cache(maxsize=4096)(strange_words)
-
-
-async def answering(database: Database) -> None:
-    async with database.read():
-        return
-
-
-async def loaded(encoders: Loading) -> None:
-    if encoders.at_hand() is None:
-        raise StillLoading(f"encoder: {encoders.state}")
-
-
-async def rendering(worker: Worker) -> None:
-    if worker.trouble is not None:
-        raise Unavailable(worker.trouble)
-    if not worker.loaded.is_set():
-        raise StillLoading("the model is loading")
-
-
-async def ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)

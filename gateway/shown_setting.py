@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from cache.settings import PREFIX, Settings
 
@@ -19,12 +18,12 @@ _PARAMETER = re.compile(r"([?&][^=&#\s]*(?:user|pass|secret|token|key)[^=&#\s]*=
 
 @dataclass(frozen=True)
 class ShownSetting:
-    """`value` is "set" for a secret that there is, and empty for nothing."""
+    """`value` is "set" for a secret that there is, and empty for nothing. `source` is "environment", a file's name, or "default"."""
 
     name: str
     value: str
     default: str
-    source: Literal["environment", "default"]
+    source: str
     secret: bool
     meaning: str
 
@@ -35,10 +34,11 @@ def shown(settings: Settings) -> list[ShownSetting]:
     for name, field in Settings.model_fields.items():
         secret = not field.repr
         value = getattr(settings, name)
-        words = ("set" if value else "") if secret else masked(told_value(value))
-        source: Literal["environment", "default"] = "environment" if name in settings.model_fields_set else "default"
-        default = "" if secret else told_value(field.default)
-        found.append(ShownSetting(PREFIX + name.upper(), words, default, source, secret, field.description or ""))
+        words = ("set" if value else "") if secret else masked(value_text(value))
+        default = "" if secret else value_text(field.default)
+        found.append(
+            ShownSetting(PREFIX + name.upper(), words, default, settings.came_from.get(name, "default"), secret, field.description or "")
+        )
     return found
 
 
@@ -47,7 +47,7 @@ def masked(words: str) -> str:
     return _PARAMETER.sub(rf"\g<1>{HIDDEN}", _NAMED.sub(f"{HIDDEN}@", words))
 
 
-def told_value(value: object) -> str:
+def value_text(value: object) -> str:
     """As one would write it into the environment; empty for nothing."""
     if value is None or value in ("", (), {}):
         return ""

@@ -1,1 +1,1 @@
-"""How a missing clip gets made. May import cache; knows no HTTP."""
+"""The generation of missing clips. May import cache; knows no HTTP."""

@@ -1,14 +1,15 @@
-"""The work of making one Variant: its states and the table of legal moves. Pure."""
+"""A job, the work of making one Variant: its states, and the moves from which the queue makes its SQL. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
 
+from cache.assist import Start
 from cache.recipe import Recipe
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     QUEUED = "queued"
     LEASED = "leased"
     DONE = "done"
@@ -25,32 +26,18 @@ class Move(StrEnum):
     CANCEL = "cancel"
 
 
-OPEN = frozenset({State.QUEUED, State.LEASED})
+OPEN = frozenset({JobState.QUEUED, JobState.LEASED})
 
-MOVES: dict[tuple[State, Move], State] = {
-    (State.QUEUED, Move.LEASE): State.LEASED,
-    (State.QUEUED, Move.CANCEL): State.CANCELLED,
-    (State.QUEUED, Move.FAIL): State.FAILED,
-    (State.LEASED, Move.FINISH): State.DONE,
-    (State.LEASED, Move.FAIL): State.FAILED,
-    (State.LEASED, Move.EXPIRE): State.QUEUED,
-    (State.LEASED, Move.RELEASE): State.QUEUED,
-    (State.LEASED, Move.CANCEL): State.CANCELLED,
+MOVES: dict[tuple[JobState, Move], JobState] = {
+    (JobState.QUEUED, Move.LEASE): JobState.LEASED,
+    (JobState.QUEUED, Move.CANCEL): JobState.CANCELLED,
+    (JobState.QUEUED, Move.FAIL): JobState.FAILED,
+    (JobState.LEASED, Move.FINISH): JobState.DONE,
+    (JobState.LEASED, Move.FAIL): JobState.FAILED,
+    (JobState.LEASED, Move.EXPIRE): JobState.QUEUED,
+    (JobState.LEASED, Move.RELEASE): JobState.QUEUED,
+    (JobState.LEASED, Move.CANCEL): JobState.CANCELLED,
 }
-
-
-class IllegalMove(ValueError):
-    def __init__(self, state: State, move: Move) -> None:
-        super().__init__(f"a job that is {state} cannot {move}")
-        self.state, self.move = state, move
-
-
-def after(state: State, move: Move) -> State:
-    """The state that `move` leads to; IllegalMove where the table has no such row."""
-    try:
-        return MOVES[state, move]
-    except KeyError:
-        raise IllegalMove(state, move) from None
 
 
 class Priority(StrEnum):
@@ -62,23 +49,25 @@ class Priority(StrEnum):
 
 @dataclass(frozen=True)
 class Job:
-    """`attempt` is the fencing token: it grows with every lease, and every write of a worker names it.
+    """A job's row. `attempt` is the fencing token: it grows with every lease, and every write of a worker names it.
 
-    `prompt` are the first asker's words, which the model is given. Times are Unix seconds by the database's clock.
-    `traceparent` is the W3C trace context of the request that it began with, where that was traced.
+    `prompt` is that of the first request, which the model gets. Times are Unix seconds by the database's clock.
+    `reserved`: its clip answers nobody but those who ask for it now. `asker`: whose words they are
+    (variant.asker_of). `traceparent` is the W3C trace context of the first request, if that
+    was traced.
     """
 
     id: str
     tenant: str
     scope: str
     variant_key: str
-    film_key: str
+    spec_key: str
     prompt: str
     recipe: Recipe
     seed: int
     take: int | None
     priority: Priority
-    state: State
+    state: JobState
     attempt: int
     progress: int
     stage: str
@@ -91,12 +80,14 @@ class Job:
     error_message: str | None = None
     joinable: bool = True
     allow_smaller: bool = False
-    donor: str | None = None
+    start: Start | None = None
+    reserved: bool = False
+    asker: str | None = None
     traceparent: str | None = None
 
     @property
     def named(self) -> dict[str, str]:
-        """What log lines about it carry."""
+        """The fields of log lines about it."""
         return {"job": self.id} if self.traceparent is None else {"job": self.id, "trace_id": self.traceparent.split("-")[1]}
 
 

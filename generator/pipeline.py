@@ -1,4 +1,4 @@
-"""The renderer that is our own pipeline: one thread that loads the model and renders, behind plain `await`.
+"""The renderer with our own pipeline: one thread that loads the model and renders, behind plain `await`.
 
 Only that thread imports the room diffusion/, the door to torch: a process that never renders never pays for it.
 """
@@ -12,17 +12,24 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from cache.catalog import Ask, ServedModel, resolve
+import structlog
+
+from cache.catalog import WAN, AskedSettings, ServedModel, resolve
 from cache.errors import OutOfMemory, RenderFailed, RepriseError
 from generator.model import FoundModel
-from generator.renderer import Operation, Order, Rendered, Room, Stop
+from generator.placement import Placement
+from generator.renderer import OnProgress, ProfiledOperation, Rendered, RenderOrder, Room, Stop
 from generator.speed import Speed
 
 if TYPE_CHECKING:
-    from generator.diffusion.wan import Told, Wan
+    from generator.diffusion.plain import PlainPipeline
+    from generator.diffusion.wan import Wan
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -30,8 +37,8 @@ _BATCH = 8  # clips at once on an accelerator, where that pays
 
 
 class PipelineRenderer:
-    """`threads` are torch's on a CPU; 0 is all cores but one. Measured on two cores with weights of the demo's size: one thread
-    renders within 1.4x of two, while two stall each other up to tenfold as soon as anything else runs, the event loop included.
+    """Our own pipeline. `threads`: torch's on a CPU, 0 for all cores but one. On two cores with weights of the demo's size, one thread
+    renders within 1.4x of two; two stall each other up to tenfold as soon as anything else runs, even the event loop (measured).
 
     `niceness` is added to the render thread's, and with it to torch's own threads, where the system allows that (Linux).
     Measured with other work on both cores: p99 of one connection while rendering 7 ms with 5, 13 to 25 ms with 0; 10 gave
@@ -48,12 +55,13 @@ class PipelineRenderer:
         niceness: int = 5,
         warm: bool = True,
         batch: int = 0,
+        keep_latents: bool = True,
     ) -> None:
-        """`batch`: clips at once, at most; 0 decides by the device."""
-        self._model, self._device, self._speed = model, device, speed or Speed()
+        """`batch`: maximum clips at once; 0: depends on the device. Without `keep_latents` clips come without their latent."""
+        self._model, self._device, self._speed, self._keep_latents = model, device, speed or Speed(), keep_latents
         self._threads = threads or max(1, _cores() - 1)
         self._cold, self._batch = warm, batch
-        self._wan: Wan | None = None
+        self._wan: Wan | PlainPipeline | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="render", initializer=_step_back, initargs=(niceness,))
 
     @property
@@ -62,13 +70,18 @@ class PipelineRenderer:
 
     @property
     def described(self) -> str:
-        """For the log: "reprise-demo on cpu in bfloat16"."""
+        """A description for the log: "reprise-demo on cpu in bfloat16"."""
         return f"{self.served.name} on {self._wan.where}" if self._wan else f"{self.served.name}, not loaded"
 
     @property
     def choices(self) -> str:
-        """For the log: what is compiled, which attention, and so on; empty until the model is loaded."""
+        """A description of the choices of speed for the log; empty until the model is loaded."""
         return self._wan.choices if self._wan else ""
+
+    @property
+    def placement(self) -> Placement | None:
+        """The places of the model's parts; None until it is loaded."""
+        return self._wan.placement if self._wan else None
 
     @property
     def device(self) -> str:
@@ -84,33 +97,38 @@ class PipelineRenderer:
     def room(self) -> Room | None:
         if self._wan is None or self._wan.limit is None:
             return None
-        return Room(self._wan.device, self._wan.limit)
+        # What a render takes depends on what lies on the device beside it: peaks of one placement say nothing of another.
+        placed = self._wan.placement.word
+        return Room(self._wan.device if placed == "none" else f"{self._wan.device}, offload {placed}", self._wan.limit)
 
     @property
     def longest_batch(self) -> int:
+        if self.served.row.pipeline != WAN:
+            return 1
         return self._batch or (_BATCH if self.room is not None else 1)
 
     async def load(self) -> None:
         await self._run(self._load)
         if self._cold:
             self._cold = False
-            one_step = Order("", resolve(self.served, Ask(steps=1)), seed=0)
+            recipe = resolve(self.served, AskedSettings())
+            one_step = RenderOrder("", replace(recipe, steps=1, timesteps=recipe.timesteps[:1]), seed=0)
             with suppress(OutOfMemory):  # a device too small for the default size may still do for others
                 await self.render([one_step], lambda _: None, threading.Event())
 
-    async def render(self, orders: list[Order], told: Told, stop: Stop) -> list[Rendered]:
-        if not orders or any(order.recipe != orders[0].recipe for order in orders):
-            raise ValueError("a batch is one or more orders of one Recipe")
+    async def render(self, orders: list[RenderOrder], on_progress: OnProgress, stop: Stop) -> list[Rendered]:
+        if len({(order.recipe, None if order.donor is None else order.donor.sigma) for order in orders}) != 1:
+            raise ValueError("a batch is one or more orders of one Recipe and one start")
         try:
-            return await self._run(lambda: self._load().render(orders, told, stop))
+            return await self._run(lambda: self._load().render(orders, on_progress, stop))
         except asyncio.CancelledError:
             stop.set()  # nobody waits any more; the next render would queue behind this one
             raise
 
-    async def profile(self, order: Order, trace: Path) -> tuple[Rendered, list[Operation]]:
-        """One clip with torch's profiler beside it: its trace, and what took most time."""
+    async def profile(self, order: RenderOrder, trace: Path) -> tuple[Rendered, list[ProfiledOperation]]:
+        """Renders one clip under torch's profiler: writes its trace, returns the slowest operations."""
 
-        def run() -> tuple[Rendered, list[Operation]]:
+        def run() -> tuple[Rendered, list[ProfiledOperation]]:
             from generator.diffusion.profiling import profiled  # noqa: PLC0415  # as in _load
 
             wan = self._load()
@@ -120,18 +138,23 @@ class PipelineRenderer:
         return await self._run(run)
 
     async def close(self) -> None:
-        """Waits for the render at hand; set its `stop` first to be quick."""
+        """Waits for the current render; set its `stop` first to be quick."""
         await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
         self._wan = None
 
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, _told_as_facts, work)
 
-    def _load(self) -> Wan:
-        from generator.diffusion.wan import load  # noqa: PLC0415  # seconds of import, in the render thread
+    def _load(self) -> Wan | PlainPipeline:
+        from generator.diffusion.plain import load_plain  # noqa: PLC0415  # seconds of import, in the render thread
+        from generator.diffusion.wan import load_wan  # noqa: PLC0415  # as above
 
-        if self._wan is None:
-            self._wan = load(self._model, self._device, self._speed, self._threads)
+        if self._wan is None and self.served.row.pipeline == WAN:
+            self._wan = load_wan(self._model, self._device, self._speed, self._threads, self._keep_latents)
+            placement = self._wan.placement
+            log.info("model loaded", model=self.served.name, device=self.device, offload=placement.word, placement=str(placement))
+        elif self._wan is None:
+            self._wan = load_plain(self._model, self._device, self._speed, self._threads)
         return self._wan
 
 

@@ -1,4 +1,4 @@
-"""The port behind which clips are made: our own pipeline, or another server that speaks /v1/videos."""
+"""The port to a renderer: our own pipeline, or another server that speaks /v1/videos."""
 
 from __future__ import annotations
 
@@ -17,34 +17,48 @@ Frames = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Order:
-    """What to render. `donor` is the safetensors file of a latent to start from (later work). `tiled`: to be decoded in
-    tiles from the start, because it would not fit otherwise.
+class DonorLatent:
+    """A Donor's final latent, as it was stored (`Rendered.latent`), and the sigma that it is noised to."""
+
+    latent: bytes
+    sigma: float
+
+
+@dataclass(frozen=True)
+class RenderOrder:
+    """An order to render. `tiled`: to be decoded in tiles from the start, because it would not fit otherwise. `pinned`: a client chose
+    the seed. `picture`: the file of the picture whose digest the Recipe has.
     """
 
     prompt: str
     recipe: Recipe
     seed: int
-    donor: Path | None = None
+    donor: DonorLatent | None = None
     tiled: bool = False
+    pinned: bool = False
+    picture: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """`percent` never goes back and reaches 100 only with the finished clip; `stage` is a key of `stages_ms`."""
+    """The progress of a render. `percent` never goes back and reaches 100 only with the finished clip; `stage`: a key of `stages_ms`."""
 
     stage: str
     percent: int
 
 
+OnProgress = Callable[[Progress], None]
+
+
 @dataclass(frozen=True)
 class Rendered:
-    """`frames` is (F, H, W, 3) uint8 RGB, or None where `video` is a finished MP4 (upstream).
+    """A rendered clip. `frames` is (F, H, W, 3) uint8 RGB, or None if `video` is a finished MP4 (upstream).
 
     `latent` is the final latent as safetensors bytes, normalised as the transformer sees it, or None.
     `stages_ms` holds text_encode, denoise, vae_decode, `steps_ms` each denoise step; `gpu_seconds` is what the renderer was
     held for. All three are this clip's share of its batch. `peak_bytes` is the most device memory that the batch took,
-    weights included; None where the device does not tell. `tiled`: it was decoded in tiles.
+    weights included; None where the device does not tell. `tiled`: it was decoded in tiles. `steps_skipped`: the steps that its donor
+    spared; `steps_ms` has only those that ran.
     """
 
     frames: Frames | None
@@ -56,10 +70,11 @@ class Rendered:
     notes: tuple[str, ...] = field(default=())
     steps_ms: tuple[float, ...] = ()
     tiled: bool = False
+    steps_skipped: int = 0
 
 
 @dataclass(frozen=True)
-class Operation:
+class ProfiledOperation:
     """A row of a profile: what the device (or the CPU) did `count` times, and the milliseconds in it alone."""
 
     name: str
@@ -88,7 +103,7 @@ class Renderer(Protocol):
 
     @property
     def served(self) -> ServedModel:
-        """Which model, revision and row; known before the weights are loaded."""
+        """The model with its revision and row; known before the weights are loaded."""
 
     @property
     def room(self) -> Room | None:
@@ -101,11 +116,11 @@ class Renderer(Protocol):
     async def load(self) -> None:
         """Idempotent. Raises RenderFailed where the model cannot be loaded."""
 
-    async def render(self, orders: list[Order], told: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
-        """One clip per order, all of one Recipe (a batch). `told` is called from the renderer's own thread.
+    async def render(self, orders: list[RenderOrder], on_progress: OnProgress, stop: Stop) -> list[Rendered]:
+        """Renders one clip per order, all of one Recipe and one start (a batch). `on_progress` is called from the renderer's own thread.
 
         Once `stop` is set RenderStopped is raised within one denoise step, and the next call works as usual.
-        Raises RenderFailed (OutOfMemory) and nothing else. Out of memory in the decoder it frees what it can and decodes in
+        Raises RenderFailed (OutOfMemory, BadDonor) and nothing else. Out of memory in the decoder it frees what it can and decodes in
         tiles, once; any other OutOfMemory is the caller's to answer.
         """
 

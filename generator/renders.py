@@ -1,4 +1,4 @@
-"""What became of the jobs that this process leased: counted, and told to whoever wants to know."""
+"""The outcomes of the jobs that this process leased, counted and passed to listeners."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from cache.durations import Durations
 from generator.job import Lease
 
 # returned: handed back, because the process stops or a part is away. lost: cancelled, or taken over by another worker.
-Outcome = Literal["made", "failed", "out_of_memory", "returned", "lost"]
-OUTCOMES: tuple[Outcome, ...] = ("made", "failed", "out_of_memory", "returned", "lost")
+RenderOutcome = Literal["made", "failed", "out_of_memory", "returned", "lost"]
+OUTCOMES: tuple[RenderOutcome, ...] = ("made", "failed", "out_of_memory", "returned", "lost")
 
 _MOST = 1000  # leases kept in mind whose end nobody told, because the database was away
 
 
 @dataclass(frozen=True)
-class Ended:
-    """One attempt at a job. `began` and `ended` are Unix seconds by this machine's clock; `stages_ms` is empty unless the
+class FinishedAttempt:
+    """A finished attempt at a job. `began` and `ended`: Unix seconds by this machine's clock; `stages_ms` is empty unless the
     clip was made.
     """
 
     lease: Lease
-    outcome: Outcome
+    outcome: RenderOutcome
     began: float
     ended: float
     stages_ms: Mapping[str, float] = field(default_factory=dict)
@@ -41,19 +41,19 @@ class Renders:
     """
 
     def __init__(self) -> None:
-        self.outcomes: Counter[Outcome] = Counter()
+        self.outcomes: Counter[RenderOutcome] = Counter()
         self.stages: dict[str, Durations] = {}
         self.gpu_seconds = 0.0
         self.peak_bytes = 0
         self._held: dict[tuple[str, int], float] = {}  # when each lease began
-        self._listeners: list[Callable[[Ended], None]] = []
+        self._listeners: list[Callable[[FinishedAttempt], None]] = []
 
     @property
     def running(self) -> int:
         """Leases held now."""
         return len(self._held)
 
-    def at_every_end(self, listener: Callable[[Ended], None]) -> None:
+    def at_every_end(self, listener: Callable[[FinishedAttempt], None]) -> None:
         self._listeners.append(listener)
 
     def began(self, lease: Lease) -> None:
@@ -64,7 +64,7 @@ class Renders:
     def ended(
         self,
         lease: Lease,
-        outcome: Outcome,
+        outcome: RenderOutcome,
         *,
         stages_ms: Mapping[str, float] | None = None,
         gpu_seconds: float = 0.0,
@@ -82,6 +82,6 @@ class Renders:
         self.peak_bytes = max(self.peak_bytes, peak_bytes or 0)
         for stage, took in stages.items():
             self.stages.setdefault(stage, Durations()).note(took / 1000)
-        told = Ended(lease, outcome, began, time.time(), stages, gpu_seconds, peak_bytes, clip_id, code)
+        told = FinishedAttempt(lease, outcome, began, time.time(), stages, gpu_seconds, peak_bytes, clip_id, code)
         for listener in self._listeners:
             listener(told)

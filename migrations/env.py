@@ -1,15 +1,15 @@
-"""Runs the revisions over a connection that `migrations.upgrade` hands in."""
+"""Alembic's environment: it runs the revisions over the connection given by `migrations.upgrade`."""
 
 from __future__ import annotations
 
 from alembic import context
 from sqlalchemy.schema import SchemaItem
 
-from cache.storage.tables_for_operators import metadata
+from cache.storage.tables import metadata
 
 
 def ours(_object: SchemaItem, name: str | None, _kind: str, _reflected: bool, _compare_to: SchemaItem | None) -> bool:
-    """Procrastinate keeps its own tables beside ours; comparing them is not our business."""
+    """True for our own tables. Procrastinate has its own next to them, which we do not compare."""
     return not (name or "").startswith("procrastinate_")
 
 

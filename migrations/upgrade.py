@@ -1,4 +1,4 @@
-"""Bring a database to the newest revision; safe to run by many processes at once."""
+"""The upgrade of a database to the newest revision; several processes may run it at once."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, inspect, text
 
-from cache.storage.database import Database
+from cache.storage.database.database import Database
+from cache.storage.database.locks import Lock
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-_LOCK = 0x52455052  # "REPR": the advisory lock that migrating processes of one PostgreSQL database take
 
-
-# Alembic is imported where it is needed: most starts find the newest tables, and a third of a second counts there.
+# Alembic is imported only when needed: most starts find the newest tables, and it takes a third of a second.
 
 
 def _config(connection: Connection | None) -> Config:
@@ -28,12 +27,12 @@ def _config(connection: Connection | None) -> Config:
 
 
 def newest() -> str:
-    """Revisions are numbered, so the last file is the newest one."""
+    """The newest revision: the last file, since revisions are numbered."""
     return max(file.name for file in (Path(__file__).parent / "versions").glob("[0-9]*.py")).partition("_")[0]
 
 
 async def migrate(database: Database, revision: str = "head") -> None:
-    """One transaction: on SQLite under BEGIN IMMEDIATE, on PostgreSQL under an advisory lock. The second comer finds nothing to do."""
+    """Migrates in one transaction: under BEGIN IMMEDIATE on SQLite, an advisory lock on PostgreSQL. A second process has nothing to do."""
     if revision == "head" and await _current(database) == newest():
         return
     from alembic import command  # noqa: PLC0415
@@ -41,12 +40,12 @@ async def migrate(database: Database, revision: str = "head") -> None:
     async with database.write() as connection:
         if not database.sqlite:
             await connection.execute(text("SET LOCAL lock_timeout = 0"))
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": Lock.MIGRATION})
         await connection.run_sync(lambda sync: command.upgrade(_config(sync), revision))
 
 
 async def _current(database: Database) -> str | None:
-    """The revision that the tables are at; None before the first."""
+    """The revision of the tables; None before the first."""
     async with database.read() as connection:
         if not await connection.run_sync(lambda sync: inspect(sync).has_table("alembic_version")):
             return None
@@ -54,15 +53,8 @@ async def _current(database: Database) -> str | None:
         return found
 
 
-async def unmigrate(database: Database, revision: str = "base") -> None:
-    from alembic import command  # noqa: PLC0415
-
-    async with database.write() as connection:
-        await connection.run_sync(lambda sync: command.downgrade(_config(sync), revision))
-
-
 async def check(database: Database) -> None:
-    """Raises where the tables and `cache.storage.tables` disagree."""
+    """Raises if the tables and `cache.storage.tables` differ."""
     from alembic import command  # noqa: PLC0415
 
     async with database.read() as connection:

@@ -5,27 +5,88 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from tests.live import Live
-from tests.nursery import Nursery
+from tests.nursery import Nursery, SharedNursery
 
 pytest_plugins = ["tests.databases"]
 
+SHARED: pytest.StashKey[Nursery] = pytest.StashKey()
+
+
+class SharedParts:
+    """What the workers of a run share is begun by the process that spreads the tests over them, and ends with it."""
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        session.config.stash[SHARED] = nursery = Nursery()
+        nursery.start()
+
+    def pytest_configure_node(self, node: Any) -> None:
+        node.workerinput["nursery"] = node.config.stash[SHARED].path
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        session.config.stash[SHARED].close()
+
+
+# The modules that take longest, begun first: a worker that begins one of them when the others have ended keeps all waiting.
+LONG = [
+    "demo/test_model.py",
+    "door/test_path.py",
+    "test_precompute.py",
+    "test_commands.py",
+    "door/test_fleet.py",
+    "door/test_shared_pool.py",
+    "door/test_keys.py",
+    "admin/test_plans.py",
+    "test_hub.py",
+    "test_settings_wiring.py",
+    "door/test_end_users.py",
+    "test_placement.py",
+    "webhooks/test_deliveries.py",
+    "door/test_tenants_apart.py",
+    "door/test_webhooks.py",
+    "admin/test_clips.py",
+    "demo/test_training.py",
+    "test_queue_model.py",
+    "demo/test_distil.py",
+    "admin/test_recalibration.py",
+    "test_full_disk.py",
+    "door/test_fuzz.py",
+    "test_chaos.py",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    rank = {here / name: at for at, name in enumerate(LONG)}
+    items.sort(key=lambda item: rank.get(item.path, len(LONG)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("numprocesses", None):
+        config.pluginmanager.register(SharedParts())
+
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A whole WanPipeline folder with random weights: half a second a clip."""
-    from generator.demo.tiny import make_tiny_folder  # torch, only where a test renders
+def tiny_model(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A whole WanPipeline folder with random weights: half a second a clip. One for all workers."""
+    from training.demo_model.tiny import make_tiny_folder  # torch, only where a test renders
 
-    return make_tiny_folder(tmp_path_factory.mktemp("model") / "tiny")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "tiny-model"
+    with FileLock(folder.with_suffix(".lock")):
+        return folder if folder.exists() else make_tiny_folder(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _nursery() -> Iterator[None]:
+def _nursery(request: pytest.FixtureRequest) -> Iterator[None]:
     """Servers of tests are forked from one process, which starts with the first of them."""
-    Live.nursery = nursery = Nursery()
+    workerinput = getattr(request.config, "workerinput", None)
+    Live.nursery = nursery = Nursery() if workerinput is None else SharedNursery(workerinput["nursery"])
     yield
     Live.nursery = None
     nursery.close()

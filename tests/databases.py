@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 
 import pytest
 
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 from migrations.upgrade import migrate
 from tests.servers.postgres import shared_postgres
 

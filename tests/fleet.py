@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 
-from tests.live import PATIENCE, Live
+from tests.live import NO_WARM_UP, PATIENCE, Live
 
 
 class LiveWorker(Live):
@@ -19,20 +19,21 @@ class Fleet:
 
     def __init__(self, folder: Path, model: Path, database_url: str, store_url: str, **settings: object) -> None:
         self.folder, self._model = folder, model
-        self._shared = {"database_url": database_url, "store_url": store_url, "warm_up": False, **settings}
+        self._shared = {"database_url": database_url, "store_url": store_url, "speed": NO_WARM_UP, **settings}
         self._numbers = count()
         self.gateways: list[Live] = []
         self.workers: list[LiveWorker] = []
 
-    def gateway(self, **settings: object) -> Live:
-        """It has no files of the model, and could not load it."""
+    def gateway(self, default: str = "/no/model", **settings: object) -> Live:
+        """It has no files of any model, and could not load one. `default`: the name of the default among those announced."""
         folder = self.folder / f"gateway-{next(self._numbers)}"
-        self.gateways.append(gateway := Live(folder, Path("/no/model"), **{**self._shared, "renderer": "none", **settings}))
+        self.gateways.append(gateway := Live(folder, Path(default), **{**self._shared, "renderer": "none", **settings}))
         return gateway.start()
 
-    def worker(self, **settings: object) -> LiveWorker:
+    def worker(self, model: Path | None = None, **settings: object) -> LiveWorker:
+        """`model`: a folder of its own."""
         folder = self.folder / f"worker-{next(self._numbers)}"
-        self.workers.append(worker := LiveWorker(folder, self._model, **{**self._shared, **settings}))
+        self.workers.append(worker := LiveWorker(folder, model or self._model, **{**self._shared, **settings}))
         worker.start()
         return worker
 

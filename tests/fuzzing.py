@@ -6,26 +6,44 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from tests.live import Live
+from cache.catalog import DEMO
+from cache.settings import Settings
+from generator.model_rows import OURS
+from tests.live import NO_WARM_UP, Live
 
 KEY = "an-admin-key-of-some-length"
 BEARER = {"Authorization": f"Bearer {KEY}"}
 WORDS = ("a red ball bouncing on grass", "two blue squares", "a star at dusk")
 # Waits are short and nothing is full, so that a run is about answers and not about patience.
-SETTINGS: dict[str, object] = {"ADMIN_KEY": KEY, "WAIT_LIMIT": 0.2, "QUEUE_LIMIT": 10**6, "TENANT_JOBS": 10**6, "WARM_UP": False}
+SETTINGS: dict[str, object] = {"ADMIN_KEY": KEY, "WAIT_SECONDS": 0.2, "QUEUE_JOBS": 10**6, "TENANT_JOBS": 10**6, "SPEED": NO_WARM_UP}
+
+
+PICTURE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAABAAAAAQCAIAAACQkWg2AAAAF0lEQVR4nGP8xUAaYCJR/aiGUQ1DSAMAMOMBGpnUDAcAAAAASUVORK5CYII="
+)
+
+
+def settings(folder: Path) -> dict[str, object]:
+    """Those of a server to fuzz: a model of the demo's shape that begins with a picture, too."""
+    row = folder / "row.json"
+    told = {name: value for name, value in asdict(DEMO).items() if name not in OURS and value not in (None, ())}
+    row.write_text(json.dumps(told | {"takes_picture": True}))
+    return {**SETTINGS, "MODEL_ROW": row}
 
 
 # What is well formed may still be refused for what is there: a clip that is gone, bytes that a condition does not want, an
-# Idempotency-Key that was used. Every other 4xx to a well-formed call is a fault.
+# Idempotency-Key that was used. Every other 4xx to a well-formed call is a fault. 504 says that a wait was too short, which most are here.
 CONFIG = """
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", "3xx", "401", "403", "404", "409", "410", "412", "416", "422", "429", "503", "504"]
+not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", "504"]
 """
 
 
@@ -49,15 +67,33 @@ def prepared(live: Live) -> dict[str, Any]:
         for video in videos:
             while client.get(f"/v1/videos/{video['id']}").json()["status"] != "completed":
                 pass
-        # A clip that is offered to the pool: the tenant shares, and the sweep has seen it.
         schemas = told["components"]["schemas"]
+        schemas["RepriseOptions"]["properties"]["lora"] = {"type": "null"}  # this server has none
         for name in ("VideoBody", "VideoForm"):
             fields = schemas[name]["properties"]
             one_of(fields, "model", [model["id"]])
             one_of(fields, "size", model["reprise"]["sizes"])
             fields["steps"]["default"] = 2
+            width, height = map(int, model["reprise"]["sizes"][0].split("x"))
+            one_of(fields, "width", [width])
+            one_of(fields, "height", [height])
+            one_of(fields, "num_frames", [5, 8, 9, 16, 17])
+            one_of(fields, "fps", [model["reprise"]["fps"]])
+            one_of(fields, "flow_shift", [DEMO.flow_shift])
+            one_of(fields, "extra_params", [{"n": 1}] if name == "VideoBody" else ['{"n": 1}'])
+            fields["input_reference"] = (
+                {"enum": [PICTURE, ""]}
+                if name == "VideoForm"
+                else {"anyOf": [{"enum": [PICTURE, "", {"image_url": PICTURE}, {}]}, {"type": "null"}]}
+            )
+            if name == "VideoForm":
+                one_of(fields, "metadata", ['{"a": "b"}'])
+                del fields["reprise[lora]"]  # this server has none
             fields["prompt"] = {"anyOf": [{"enum": list(WORDS)}, fields["prompt"]]}
             seconds = fields["seconds"]
+            strictness = schemas["RepriseOptions"]["properties"]["max_wrong"] if name == "VideoBody" else fields["reprise[max_wrong]"]
+            number = strictness["anyOf"][0] if "anyOf" in strictness else strictness
+            number["maximum"] = Settings.model_fields["max_wrong"].default
             choices = seconds["anyOf"][0]["anyOf"] if name == "VideoBody" else [seconds]
             for choice in choices:
                 if choice["type"] == "string":
@@ -71,11 +107,11 @@ def prepared(live: Live) -> dict[str, Any]:
         return told
 
 
-def one_of(fields: dict[str, Any], name: str, allowed: list[str]) -> None:
+def one_of(fields: dict[str, Any], name: str, allowed: Sequence[object]) -> None:
     field = fields[name]
     field = field["anyOf"][0] if "anyOf" in field else field
     field.pop("pattern", None)
-    field["enum"] = allowed
+    field["enum"] = list(allowed)
 
 
 def fuzz(live: Live, folder: Path, cases_each: int, seed: int, phases: str = "examples,coverage,fuzzing,stateful") -> Outcome:

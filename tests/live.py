@@ -13,9 +13,10 @@ from typing import Any, ClassVar
 
 import httpx
 
-from tests.nursery import Born, Nursery
+from tests.nursery import Born, Nursery, SharedNursery
 
 READY = "Reprise is ready at "
+NO_WARM_UP = '{"warm_up": "off"}'
 PATIENCE = 60.0  # seconds; two busy cores may run several of these at once
 
 
@@ -23,7 +24,9 @@ class Live:
     """`kill` is kill -9; `stop` is SIGTERM. `start` after either goes on with the same data folder."""
 
     command, ready = "serve", READY
-    nursery: ClassVar[Nursery | None] = None  # None: each starts afresh
+    before: tuple[str, ...] = ()  # what runs the server's own command: then it starts afresh
+    program: tuple[str, ...] = (sys.executable, "-m", "gateway.cli")
+    nursery: ClassVar[Nursery | SharedNursery | None] = None  # None: each starts afresh
 
     def __init__(self, folder: Path, model: Path, **settings: object) -> None:
         self.folder, self._model = folder, model
@@ -42,11 +45,15 @@ class Live:
         environment |= {f"REPRISE_{name}": value for name, value in ours.items()}
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("a") as log:
-            if Live.nursery is not None:
+            if Live.nursery is not None and not self.before:
                 self._process = Live.nursery.bear([self.command], environment, log)
             else:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-m", "gateway.cli", self.command], env=environment, text=True, stdout=subprocess.PIPE, stderr=log
+                    [*self.before, *self.program, self.command],
+                    env=environment,
+                    text=True,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
                 )
         assert self._process.stdout is not None
         for line in self._process.stdout:
@@ -55,7 +62,7 @@ class Live:
                 return self
         raise AssertionError(f"the server ended with {self._process.wait()}:\n{self.log.read_text()[-3000:]}")
 
-    def _end(self, number: signal.Signals) -> int:
+    def end(self, number: signal.Signals) -> int:
         assert self._process is not None, "it does not run"
         self._process.send_signal(number)
         code = self._process.wait(timeout=PATIENCE)
@@ -65,10 +72,10 @@ class Live:
         return code
 
     def kill(self) -> None:
-        self._end(signal.SIGKILL)
+        self.end(signal.SIGKILL)
 
     def stop(self) -> int:
-        return self._end(signal.SIGTERM)
+        return self.end(signal.SIGTERM)
 
     def close(self) -> None:
         if self._process is not None:

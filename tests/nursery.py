@@ -1,4 +1,4 @@
-"""Server processes for tests in a tenth of the time: forked from a process that has imported torch and diffusers already.
+"""Server processes, and commands, for tests in a tenth of the time: forked from a process that has imported torch and diffusers already.
 
 A server spends nine of its first ten seconds of processor time on imports. The process that a test gets is a real one in
 every other way: a pid of its own to kill, its own environment, output and exit code. Benchmarks start theirs afresh.
@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,7 +27,7 @@ HEAVY = (
     "gateway.commands.serve",
     "gateway.commands.worker",
     "generator.diffusion.wan",
-    "generator.film",
+    "generator.video_encoding",
     "onnxruntime",
     "faiss",
 )
@@ -57,52 +58,83 @@ class Born:
 
 
 class Nursery:
-    """One process that imports once and forks on demand. It ends, and all that it bore, when its standard input closes."""
+    """One process that imports once and forks on demand, for all processes of a test run. It ends, and all that it bore, when its
+    standard input closes; a server whose test process is gone ends, too.
+    """
 
     def __init__(self) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="reprise-nursery-")
-        self._path = str(Path(self._folder.name) / "socket")
+        self.path = str(Path(self._folder.name) / "socket")
         self._process: subprocess.Popen[bytes] | None = None
+        self._starting = threading.Lock()  # a fleet starts its processes at once
 
-    def _start(self) -> None:
-        self._process = subprocess.Popen([sys.executable, "-m", "tests.nursery", self._path], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"ready\n", "the nursery does not start"
+    def start(self) -> None:
+        """Begins to import; who asks for a server meanwhile waits."""
+        with self._starting:
+            if self._process is None:
+                command = [sys.executable, "-m", "tests.nursery", self.path]
+                self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+                assert self._process.stdout is not None
+                assert self._process.stdout.readline() == b"listening\n", "the nursery does not start"
 
-    def bear(self, arguments: list[str], environment: Mapping[str, str], log: IO[str]) -> Born:
-        """A process that runs `reprise` with these arguments; what it logs goes to `log`."""
-        if self._process is None:
-            self._start()
-        reading, writing = os.pipe()
-        told = socket.socket(socket.AF_UNIX)
-        told.connect(self._path)
-        message = json.dumps({"arguments": arguments, "environment": dict(environment)}).encode()
-        socket.send_fds(told, [len(message).to_bytes(4, "big")], [writing, log.fileno()])
-        told.sendall(message)
-        os.close(writing)
-        return Born(told, os.fdopen(reading))
+    def bear(self, arguments: list[str], environment: Mapping[str, str], log: IO[str], typed: IO[str] | None = None) -> Born:
+        self.start()
+        return bear(self.path, arguments, environment, log, typed)
 
     def close(self) -> None:
         if self._process is not None:
             assert self._process.stdin is not None and self._process.stdout is not None
             self._process.stdin.close()
-            self._process.wait(30)
+            self._process.wait(120)  # a busy machine may be in the middle of an import
             self._process.stdout.close()
         self._folder.cleanup()
 
 
+class SharedNursery:
+    """The nursery of the whole run, as the process of one worker of it sees it."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def bear(self, arguments: list[str], environment: Mapping[str, str], log: IO[str], typed: IO[str] | None = None) -> Born:
+        return bear(self._path, arguments, environment, log, typed)
+
+    def close(self) -> None:
+        """Nothing: others use it."""
+
+
+def bear(path: str, arguments: list[str], environment: Mapping[str, str], log: IO[str], typed: IO[str] | None = None) -> Born:
+    """A process that runs `reprise` with these arguments; what it logs goes to `log`, what it reads is `typed`."""
+    reading, writing = os.pipe()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    told = socket.socket(socket.AF_UNIX)
+    told.connect(path)
+    message = json.dumps({"arguments": arguments, "environment": dict(environment)}).encode()
+    socket.send_fds(told, [len(message).to_bytes(4, "big")], [nothing if typed is None else typed.fileno(), writing, log.fileno()])
+    told.sendall(message)
+    os.close(nothing)
+    os.close(writing)
+    return Born(told, os.fdopen(reading))
+
+
 def main(path: str) -> None:
-    for name in HEAVY:
-        import_module(name)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listening = socket.socket(socket.AF_UNIX)
     listening.bind(path)
-    listening.listen(8)
+    listening.listen(64)
     children: dict[int, socket.socket] = {}
-    sys.stdout.write("ready\n")
+    sys.stdout.write("listening\n")
     sys.stdout.flush()
+    for name in HEAVY:
+        import_module(name)
+        if select.select([sys.stdin], [], [], 0)[0]:
+            return  # the run ended before anybody asked
     while True:
-        ready, _, _ = select.select([listening, sys.stdin], [], [], 0.02)
+        ready, _, _ = select.select([listening, sys.stdin, *children.values()], [], [], 0.02)
+        for pid, asked in children.items():
+            if asked in ready:  # closed at its other end: who asked for it is gone
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         if sys.stdin in ready:
             for pid in children:
                 os.kill(pid, signal.SIGKILL)
@@ -121,7 +153,7 @@ def main(path: str) -> None:
 
 def _fork(asked: socket.socket, listening: socket.socket) -> int | None:
     """The child's pid, told to who asked. In the child this does not return."""
-    head, files, _, _ = socket.recv_fds(asked, 4, 2)
+    head, files, _, _ = socket.recv_fds(asked, 4, 3)
     length, body = int.from_bytes(head, "big"), b""
     while len(body) < length:
         piece = asked.recv(length - len(body))
@@ -145,12 +177,13 @@ def _live(arguments: list[str], environment: dict[str, str], files: list[int]) -
     code = 1
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for target, source in enumerate((nothing, *files)):
+        for target, source in enumerate(files):
             os.dup2(source, target)
             os.close(source)
         os.environ.clear()
         os.environ.update(environment)
+        with suppress(OSError):  # a command may be tried on a folder that is not there
+            os.chdir(environment["REPRISE_DATA_DIR"])  # a developer's own .env and reprise.toml are no business of tests
         sys.argv = ["reprise", *arguments]
         import_module("gateway.cli").main(args=arguments)
     except SystemExit as ended:

@@ -13,42 +13,45 @@ from typing import Any, Literal
 import numpy as np
 from sqlalchemy import Row, select, update
 
-from cache.catalog import DEMO, Ask, ServedModel, resolve
+from cache.catalog import DEMO, AskedSettings, ServedModel, resolve
 from cache.clip import Clip
 from cache.errors import RenderStopped
 from cache.ids import new_id
 from cache.prompt import Prompt
-from cache.request import Request, VerdictWord
+from cache.request import Request
 from cache.storage.bytes.folder import FolderObjects
 from cache.storage.bytes.objects import Objects
-from cache.storage.database import Database
-from cache.storage.requests import Requests
-from cache.storage.rows import read_clips
-from cache.storage.shelf import ClipDraft, Shelf
+from cache.storage.clips.latents import Latents
+from cache.storage.clips.shelf import ClipDraft, Shelf
+from cache.storage.database.database import Database
+from cache.storage.database.rows import read_clips
+from cache.storage.requests.requests import Requests
 from cache.storage.tables import clips, jobs, requests
-from cache.variant import Film, Variant, tenant_scope
-from generator.queueing.dispatch import Dispatch, LocalDispatch
-from generator.queueing.leases import Leases, Made, Terms
-from generator.queueing.queue import AlreadyMade, Queue, Submitted
-from generator.queueing.queue_rows import NewJob
-from generator.queueing.signals import Signals
-from generator.renderer import Frames, Order, Progress, Rendered, Room, Stop
-from generator.working.worker import Worker
+from cache.variant import Spec, Variant, tenant_scope
+from cache.verdict import VerdictWord
+from generator.queue.dispatch import Dispatch, LocalDispatch
+from generator.queue.leases import Leases, LeaseTerms, Made
+from generator.queue.queue import AlreadyMade, Queue, SubmittedJob
+from generator.queue.rows import NewJob
+from generator.queue.signals import Signals
+from generator.queue.starts import Starts
+from generator.renderer import Frames, Progress, Rendered, RenderOrder, Room, Stop
+from generator.worker.worker import Worker
 
 SERVED = ServedModel(DEMO, "revision-1", "pipeline")
-RECIPE = resolve(SERVED, Ask(seconds=0.5))
+RECIPE = resolve(SERVED, AskedSettings(seconds=0.5))
 
 
-def film(words: str = "a red ball") -> Film:
-    return Film(tenant_scope("local"), Prompt.parse(words), RECIPE)
+def spec(words: str = "a red ball") -> Spec:
+    return Spec(tenant_scope("local"), Prompt.parse(words), RECIPE)
 
 
 def take(words: str = "a red ball", number: int = 0) -> Variant:
-    return Variant(film(words), take=number)
+    return Variant(spec(words), take=number)
 
 
 def seeded(words: str = "a red ball", seed: int = 7) -> Variant:
-    return Variant(film(words), pinned_seed=seed)
+    return Variant(spec(words), pinned_seed=seed)
 
 
 def new_job(variant: Variant, **more: Any) -> NewJob:
@@ -59,11 +62,11 @@ def new_request(variant: Variant, verdict: VerdictWord, priority: str = "interac
     return Request(
         id=new_id("video"),
         tenant="local",
-        scope=variant.film.scope,
+        scope=variant.spec.scope,
         created_at=time.time(),
-        prompt=variant.film.prompt.text,
-        film_key=variant.film.key,
-        recipe=variant.film.recipe,
+        prompt=variant.spec.prompt.text,
+        spec_key=variant.spec.key,
+        recipe=variant.spec.recipe,
         pinned_seed=variant.pinned_seed,
         take=variant.take,
         priority=priority,
@@ -76,11 +79,11 @@ def draft(variant: Variant, **more: Any) -> ClipDraft:
     made = ClipDraft(
         id=new_id("clip"),
         tenant="local",
-        scope=variant.film.scope,
+        scope=variant.spec.scope,
         variant_key=variant.key,
-        film_key=variant.film.key,
-        prompt=variant.film.prompt.text,
-        recipe=variant.film.recipe,
+        spec_key=variant.spec.key,
+        prompt=variant.spec.prompt.text,
+        recipe=variant.spec.recipe,
         seed=variant.seed,
         take=variant.take,
         gpu_seconds=2.5,
@@ -100,13 +103,13 @@ class Stage:
     signals: Signals
     asked: Requests
 
-    async def ask(self, variant: Variant, verdict: VerdictWord = "miss", **more: Any) -> tuple[str, Submitted | AlreadyMade]:
+    async def ask(self, variant: Variant, verdict: VerdictWord = "miss", **more: Any) -> tuple[str, SubmittedJob | AlreadyMade]:
         """One client's request and the job it submits or joins, as the gateway commits them."""
         new = new_job(variant, **more)
         async with self.database.write() as connection:
             found = await self.queue.submit(connection, new)
             claim = {"clip_id": found.clip_id} if isinstance(found, AlreadyMade) else {"job_id": found.job_id}
-            if isinstance(found, Submitted) and found.joined:
+            if isinstance(found, SubmittedJob) and found.joined:
                 verdict = "joined"
             request = await self.insert(connection, variant, verdict, priority=new.priority.value, **claim)
         self.dispatch.wake()
@@ -114,7 +117,7 @@ class Stage:
 
     async def job_for(self, variant: Variant, **more: Any) -> str:
         _, found = await self.ask(variant, **more)
-        assert isinstance(found, Submitted)
+        assert isinstance(found, SubmittedJob)
         return found.job_id
 
     async def join_near(self, variant: Variant, job_id: str) -> str | None:
@@ -153,21 +156,28 @@ class Stage:
 
     def worker(self, renderer: PredictableRenderer, folder: Path, **more: Any) -> Worker:
         return Worker(
-            leases=self.leases, dispatch=self.dispatch, signals=self.signals, renderer=renderer, objects=self.objects, folder=folder, **more
+            leases=self.leases,
+            dispatch=self.dispatch,
+            signals=self.signals,
+            renderer=renderer,
+            objects=self.objects,
+            folder=folder,
+            starts=Starts(self.database, Latents(self.database, self.objects, self.shelf), self.shelf.pictures),
+            **more,
         )
 
 
 def set_stage(
     database: Database,
     folder: Path,
-    terms: Terms | None = None,
+    terms: LeaseTerms | None = None,
     limit: int = 100,
     objects: Objects | None = None,
     dispatch: Dispatch | None = None,
 ) -> Stage:
     objects = objects or FolderObjects(folder / "objects", threads=2)
     shelf, dispatch, signals = Shelf(database, objects), dispatch or LocalDispatch(), Signals()
-    leases = Leases(database, shelf, dispatch, signals, terms or Terms())
+    leases = Leases(database, shelf, dispatch, signals, terms or LeaseTerms())
     return Stage(database, objects, shelf, Queue(database, dispatch, signals, limit), leases, dispatch, signals, Requests(database))
 
 
@@ -177,7 +187,7 @@ def made(**more: Any) -> Made:
 
 @dataclass
 class PredictableRenderer:
-    """Frames of one colour, drawn from the seed: a film can be told by its seed. Counts what it rendered.
+    """Frames of one colour, drawn from the seed: a video can be told by its seed. Counts what it rendered.
 
     `steps` seconds apart are the steps; `fault` is raised in the middle of a render, once for each one in the list.
     """
@@ -185,7 +195,7 @@ class PredictableRenderer:
     steps: int = 4
     step_seconds: float = 0.005
     faults: list[BaseException] = field(default_factory=list)
-    rendered: list[Order] = field(default_factory=list)
+    rendered: list[RenderOrder] = field(default_factory=list)
     begun: threading.Event = field(default_factory=threading.Event)
     stopped: int = 0
     served: ServedModel = SERVED
@@ -198,12 +208,12 @@ class PredictableRenderer:
         if self.load_faults:
             raise self.load_faults.pop()
 
-    async def render(self, orders: list[Order], told: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
-        return await asyncio.to_thread(self._render, orders, told, stop)
+    async def render(self, orders: list[RenderOrder], on_progress: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
+        return await asyncio.to_thread(self._render, orders, on_progress, stop)
 
-    def _render(self, orders: list[Order], told: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
+    def _render(self, orders: list[RenderOrder], on_progress: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
         self.begun.set()
-        told(Progress("text_encode", 1))
+        on_progress(Progress("text_encode", 1))
         for step in range(self.steps):
             if stop.is_set():
                 self.stopped += 1
@@ -211,7 +221,7 @@ class PredictableRenderer:
             if self.faults and step == self.steps // 2:
                 raise self.faults.pop()
             time.sleep(self.step_seconds)
-            told(Progress("denoise", 5 + 85 * (step + 1) // self.steps))
+            on_progress(Progress("denoise", 5 + 85 * (step + 1) // self.steps))
         self.rendered += orders
         self.after_render()
         stages = {"text_encode": 1.0, "denoise": 1000 * self.steps * self.step_seconds, "vae_decode": 1.0}
@@ -222,7 +232,7 @@ class PredictableRenderer:
         """Nothing is held."""
 
 
-def frames_of(order: Order) -> Frames:
+def frames_of(order: RenderOrder) -> Frames:
     colour = np.random.default_rng(order.seed).integers(0, 256, 3, dtype=np.uint8)
     recipe = order.recipe
     return np.broadcast_to(colour, (recipe.frames, recipe.height, recipe.width, 3)).copy()

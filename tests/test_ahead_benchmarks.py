@@ -25,7 +25,7 @@ def seeded_trace(count: int) -> list[str]:
     found = []
     for at in range(count):
         if rng.random() < 0.5:
-            kind, place = rng.choice(("sketch", "photo", "film")), rng.choice(("a street", "a river", "the sea"))
+            kind, place = rng.choice(("sketch", "photo", "clip")), rng.choice(("a street", "a river", "the sea"))
             found.append(f"{kind} number {at} of {place}")
         else:
             thing = THINGS[min(int(rng.expovariate(0.4)), len(THINGS) - 1)]
@@ -58,23 +58,23 @@ def test_hits_are_the_same_words_and_what_the_judge_accepts(encoders: Encoders) 
 
 
 def evictions(count: int = 3000) -> list[Ask]:
-    """Some films come back within minutes, some for good; what they cost has nothing to do with how often they come."""
+    """Some clips come back within minutes, some for good; what they cost has nothing to do with how often they come."""
     rng = random.Random(4)
     costs = {at: rng.choice((5.0, 20.0, 80.0)) for at in range(count)}
     recent: list[int] = []
     asks = []
     for at in range(count):
         pick = rng.random()
-        film = rng.choice(recent[-5:]) if pick < 0.3 and recent else int(rng.paretovariate(0.7)) if pick < 0.6 else at
-        film %= count
-        recent.append(film)
-        asks.append(Ask(at * 60.0, f"film {film}", costs[film], MEGABYTE))
+        spec = rng.choice(recent[-5:]) if pick < 0.3 and recent else int(rng.paretovariate(0.7)) if pick < 0.6 else at
+        spec %= count
+        recent.append(spec)
+        asks.append(Ask(at * 60.0, f"clip {spec}", costs[spec], MEGABYTE))
     return asks
 
 
 def test_eviction_saves_more_than_its_rivals() -> None:
     asks = evictions()
-    for share in CAPACITIES[1:]:  # in sixteen films' room this trace, all bursts, is best kept by recency alone
+    for share in CAPACITIES[1:]:  # in sixteen clips' room this trace, all bursts, is best kept by recency alone
         results = compare(asks, share)
         assert all(results["Reprise"].saved_share > results[rival].saved_share for rival in ("LRU", "LFU", "FIFO")), (share, results)
 
@@ -83,5 +83,5 @@ def test_eviction_saves_more_than_its_rivals() -> None:
 def test_a_cache_with_room_for_all_hits_all_that_comes_again(name: str) -> None:
     asks = evictions(500)
     result = replay(asks, footprint(asks) * 2, POLICIES[name], 0)
-    assert result.hits == len(asks) - len({ask.film for ask in asks})
+    assert result.hits == len(asks) - len({ask.spec for ask in asks})
     assert replay(asks, 0, POLICIES[name], 0).hits == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 
 
 async def test_a_cancel_in_the_middle_of_a_statement(tmp_path: Path) -> None:

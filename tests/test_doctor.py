@@ -9,11 +9,11 @@ from click.testing import CliRunner
 from sqlalchemy import update
 
 from cache.ids import new_id
-from cache.storage.database import Database
-from cache.storage.doctor import Doctor
+from cache.storage.clips.doctor import Doctor
+from cache.storage.database.database import Database
 from cache.storage.tables import requests
 from gateway.cli import main
-from generator.queueing.withdrawal import forsaken, set_free, unwanted
+from generator.queue.withdrawal import forsaken, set_free, unwanted
 from tests.stage import Stage, draft, new_job, set_stage, take
 
 

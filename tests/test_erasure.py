@@ -18,18 +18,18 @@ from cache.matching.vectors.index import Index
 from cache.matching.vectors.projection import Projection, RowLog
 from cache.request import Request
 from cache.storage.bytes.folder import FolderObjects
-from cache.storage.database import Database
-from cache.storage.erasure import Erasure, Scrubbing
+from cache.storage.database.database import Database
 from cache.storage.operators.tally import Tally
+from cache.storage.requests.erasure import Erasure, Scrubbing
 from cache.storage.tables import clip_vectors, recipes
-from cache.variant import Film, Variant
+from cache.variant import Spec, Variant
 from generator.job import Priority
-from generator.queueing.queue import Submitted
-from tests.stage import SERVED, Stage, draft, film, made, new_request, set_stage, take
+from generator.queue.queue import SubmittedJob
+from tests.stage import SERVED, Stage, draft, made, new_request, set_stage, spec, take
 
 EMBEDDER, DIMENSION = "tiny@1", 8
 VECTOR = np.eye(1, DIMENSION, dtype="<f2").tobytes()
-UNWANTED = Variant(Film(film().scope, film().prompt, replace(film().recipe, negative_prompt="quokkapelt")), take=0)
+UNWANTED = Variant(Spec(spec().scope, spec().prompt, replace(spec().recipe, negative_prompt="quokkapelt")), take=0)
 
 
 @pytest.fixture
@@ -38,9 +38,9 @@ def stage(database: Database, tmp_path: Path) -> Stage:
 
 
 async def answered(stage: Stage, variant: Variant) -> tuple[Request, str]:
-    """A clip with a film and a vector, and a request that holds it."""
+    """A clip with a video and a vector, and a request that holds it."""
     clip_id = new_id("clip")
-    video = await stage.objects.put(clip_id, "video", b"a film", "video/mp4")
+    video = await stage.objects.put(clip_id, "video", b"a video", "video/mp4")
     await stage.add(draft(variant, id=clip_id, objects=[video], vectors={EMBEDDER: VECTOR}))
     request = new_request(variant, "exact", clip_id=clip_id)
     async with stage.database.write() as connection:
@@ -64,6 +64,17 @@ async def test_every_index_lets_go_of_what_was_erased(stage: Stage) -> None:
     await projection.catch_up()
     assert index.count() == 0
     index.close()
+
+
+async def test_user_and_metadata_go_with_their_own_request(stage: Stage) -> None:
+    request, clip_id = await answered(stage, take())
+    asked = {name: new_request(take(), "exact", clip_id=clip_id, end_user=name, metadata={"name": name}) for name in ("ann", "bob")}
+    async with stage.database.write() as connection:
+        for one in asked.values():
+            await stage.asked.insert(connection, one)
+    await Erasure(stage.database, stage.shelf).erase(asked["ann"])
+    rows = [await stage.row("requests", one.id) for one in (*asked.values(), request)]
+    assert [(row.end_user, row.metadata) for row in rows] == [(None, {}), ("bob", {"name": "bob"}), (None, {})]
 
 
 async def test_of_an_erased_clip_a_bare_row_stays_for_the_grace_time(stage: Stage) -> None:
@@ -114,7 +125,7 @@ async def test_a_clip_that_came_after_the_request_was_read_goes_with_it(stage: S
 
 @pytest.mark.parametrize("when", ["queued", "leased", "done"])
 async def test_what_stepped_down_goes_with_the_words_it_was_asked_by(stage: Stage, when: str) -> None:
-    """Memory was short, so the film of these words has another Recipe than what was asked for."""
+    """Memory was short, so the video of these words has another Recipe than what was asked for."""
     one, _ = await stage.ask(UNWANTED, priority=Priority.BACKGROUND, allow_smaller=True)
     await stage.ask(UNWANTED, priority=Priority.BACKGROUND, allow_smaller=True)
     (lease,) = await stage.leases.lease("w", SERVED.revision)
@@ -142,13 +153,13 @@ async def test_what_stepped_down_goes_with_the_words_it_was_asked_by(stage: Stag
 
 async def test_whom_it_joined_by_nearness_keeps_its_words(stage: Stage) -> None:
     other, found = await stage.ask(UNWANTED)
-    assert isinstance(found, Submitted)
+    assert isinstance(found, SubmittedJob)
     near = await stage.join_near(take("a ball that is red"), found.job_id)
     read = await stage.asked.by_id("local", cast(str, near))
     await Erasure(stage.database, stage.shelf).erase(read)
     (lease,) = await stage.leases.lease("w", SERVED.revision)
     await stage.leases.finish(lease, clip := made())
-    assert cast(Clip, await stage.clip(clip.clip_id)).prompt == UNWANTED.film.prompt.text
+    assert cast(Clip, await stage.clip(clip.clip_id)).prompt == UNWANTED.spec.prompt.text
     assert await unwanted(stage) == {"quokkapelt"}
     assert (await stage.row("requests", other)).clip_id == clip.clip_id
 

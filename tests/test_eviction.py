@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from cache.eviction import Standing
+from cache.assist import Start
+from cache.eviction import ClipValue
 from cache.ids import new_id
 from cache.plan import NewPrompt
-from cache.storage.database import Database
-from cache.storage.eviction import Eviction
-from cache.storage.ghosts import Ghosts
-from cache.storage.plans import Plans
-from cache.storage.tables import clips, requests
-from cache.storage.tables_for_operators import ghosts, plans
+from cache.storage.clips.eviction import Eviction
+from cache.storage.clips.ghosts import Ghosts
+from cache.storage.database.database import Database
+from cache.storage.requests.plans import Plans
+from cache.storage.tables import clips, ghosts, plans, requests
 from tests.conftest import StartServer
 from tests.live import PATIENCE
 from tests.stage import Stage, draft, set_stage, take
@@ -53,8 +54,8 @@ async def change(stage: Stage, clip_id: str, **values: Any) -> None:
         await connection.execute(update(clips).where(clips.c.id == clip_id).values(**values))
 
 
-def standing(clip_id: str, asks: float = 1.0) -> Standing:
-    return Standing(clip_id, asks, 2.5, 1000)
+def standing(clip_id: str, asks: float = 1.0) -> ClipValue:
+    return ClipValue(clip_id, asks, 2.5, 1000)
 
 
 async def test_used_counts_what_is_in_service(stage: Stage) -> None:
@@ -89,7 +90,7 @@ async def test_what_a_plan_foresees_counts_until_its_horizon_is_over(stage: Stag
     often, listed, late = [await put(stage, words) for words in ("a", "b", "c")]
     foreseen = {"a": 5.0, "b": 0.0, "c": 5.0}
     for words, clip_id in zip(foreseen, (often, listed, late), strict=True):
-        prompts = [NewPrompt(words, take(words).film.key, take(words).film.recipe, foreseen[words], 1.5)]
+        prompts = [NewPrompt(words, take(words).spec.key, take(words).spec.recipe, foreseen[words], 1.5)]
         plan_id = await kept.add("local", "mined", prompts, 1, HOUR, start=True)
         (waiting,) = await kept.in_state(plan_id, "waiting", 1)
         async with stage.database.write() as connection:
@@ -106,7 +107,7 @@ async def test_some_clips_stay_whatever_they_are_worth(stage: Stage) -> None:
     eviction = Eviction(stage.database, stage.shelf, 10)
     pinned, donor, awaited, gone, free = [await put(stage, words) for words in ("a", "b", "c", "d", "e")]
     await change(stage, pinned, pinned=True)
-    await stage.job_for(take("f"), donor=donor)
+    await stage.job_for(replace(take("f"), start=Start(donor, 0.75, "take")))
     await asked(stage, "c", awaited, ago=60.0, fetched=False)
     await stage.shelf.withdraw([gone], "invalidated")
     await put(stage, "g", private=True)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cache.errors import QueueFull
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 from generator.job import Priority
-from generator.queueing.queue import Queue, Submitted
-from generator.queueing.queue_times import read_waiting
+from generator.queue.queue import Queue, SubmittedJob
+from generator.queue.times import read_waiting
 from tests.stage import SERVED, Stage, new_job, set_stage, take
 
 
@@ -23,7 +23,7 @@ def stage(database: Database, tmp_path: Path) -> Stage:
 async def ask(stage: Stage, tenant: str, words: str, priority: Priority = Priority.INTERACTIVE) -> str:
     async with stage.database.write() as connection:
         found = await stage.queue.submit(connection, replace(new_job(take(f"{tenant} {words}")), tenant=tenant, priority=priority))
-    assert isinstance(found, Submitted)
+    assert isinstance(found, SubmittedJob)
     return found.job_id
 
 

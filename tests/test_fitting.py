@@ -14,19 +14,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache.catalog import WAN_TI2V_5B, Ask, ServedModel, resolve
+from cache.catalog import WAN_TI2V_5B, AskedSettings, ServedModel, resolve
 from cache.errors import OutOfMemory
 from cache.recipe import Recipe
-from cache.storage.database import Database
-from cache.variant import Film, Variant
+from cache.storage.database.database import Database
+from cache.variant import Spec, Variant
 from generator.job import Priority
-from generator.queueing.queue import Submitted
-from generator.renderer import Order, Progress, Rendered, Room, Stop
-from generator.working.batching import WORTH, Paces
-from generator.working.memory import Fit, Load, Peaks, estimate, fit, load_of, smaller
-from generator.working.memory_peaks import MemoryPeaks
-from generator.working.worker import Worker
-from tests.stage import RECIPE, SERVED, PredictableRenderer, Stage, film, new_job, set_stage, take
+from generator.queue.queue import SubmittedJob
+from generator.renderer import Progress, Rendered, RenderOrder, Room, Stop
+from generator.worker.batching import WORTH, Paces
+from generator.worker.memory import Fit, Load, Peaks, estimate, fit, load_of, smaller
+from generator.worker.memory_peaks import MemoryPeaks
+from generator.worker.worker import Worker
+from tests.stage import RECIPE, SERVED, PredictableRenderer, Stage, new_job, set_stage, spec, take
 
 # Pure: memory
 
@@ -86,7 +86,7 @@ def test_tiles_before_nothing_and_a_smaller_batch_before_tiles() -> None:
 def test_the_steps_down_have_ever_fewer_pixels() -> None:
     served = ServedModel(WAN_TI2V_5B, "r", "pipeline")
     for size in WAN_TI2V_5B.sizes:
-        recipe = resolve(served, Ask(size=f"{size[0]}x{size[1]}"))
+        recipe = resolve(served, AskedSettings(size=f"{size[0]}x{size[1]}"))
         steps = [recipe, *smaller(WAN_TI2V_5B, recipe)]
         pixels = [load_of(step).pixels for step in steps]
         assert pixels == sorted(set(pixels), reverse=True)
@@ -148,7 +148,7 @@ class Card(PredictableRenderer):
     pay: float = 2.0  # times as fast for each doubling
     gated: bool = False
 
-    def _render(self, orders: list[Order], told: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
+    def _render(self, orders: list[RenderOrder], told: Callable[[Progress], None], stop: Stop) -> list[Rendered]:
         assert self.room is not None
         if self.gated:
             self.begun.set()
@@ -197,7 +197,7 @@ async def closed(stage: Stage, job_id: str) -> str:
 async def asked(stage: Stage, words: str, **more: Any) -> tuple[str, str]:
     """Request and job of a background ask."""
     request, found = await stage.ask(take(words), priority=Priority.BACKGROUND, **more)
-    assert isinstance(found, Submitted)
+    assert isinstance(found, SubmittedJob)
     return request, found.job_id
 
 
@@ -207,16 +207,16 @@ async def recipe_of(stage: Stage, request: str) -> Recipe:
     return clip.recipe
 
 
-LARGE = resolve(SERVED, Ask(seconds=2))  # 17 frames: there is a step down from it
+LARGE = resolve(SERVED, AskedSettings(seconds=2))  # 17 frames: there is a step down from it
 
 
 def large(words: str) -> Variant:
-    return Variant(Film(film(words).scope, film(words).prompt, LARGE), take=0)
+    return Variant(Spec(spec(words).scope, spec(words).prompt, LARGE), take=0)
 
 
 async def ask_large(stage: Stage, words: str, **more: Any) -> tuple[str, str]:
     request, found = await stage.ask(large(words), **more)
-    assert isinstance(found, Submitted)
+    assert isinstance(found, SubmittedJob)
     return request, found.job_id
 
 
@@ -270,8 +270,8 @@ async def test_a_background_job_steps_down_where_it_may(stage: Stage, tmp_path: 
     assert row.notes == ["made as 128x128 of 9 frames: 128x128 of 17 frames did not fit into memory"]
     clip = await stage.clip(row.clip_id)
     assert clip is not None
-    expected = Variant(replace(large("a red ball").film, recipe=made), take=0)
-    assert (clip.variant_key, clip.film_key, clip.seed) == (expected.key, expected.film.key, expected.seed)
+    expected = Variant(replace(large("a red ball").spec, recipe=made), take=0)
+    assert (clip.variant_key, clip.spec_key, clip.seed) == (expected.key, expected.spec.key, expected.seed)
     assert renderer.rendered[-1].seed == expected.seed
     assert (await stage.row("requests", refused)).error_code == "out_of_memory"
 
@@ -284,7 +284,7 @@ async def test_a_step_that_fails_ends_its_job_and_not_the_worker(stage: Stage, t
     async with working(stage, Card(room=Room("a card", load_of(LARGE).pixels - 1)), tmp_path):
         request, job = await ask_large(stage, "a red ball", priority=Priority.BACKGROUND, allow_smaller=True)
         assert await closed(stage, job) == "failed"
-        small = Variant(replace(large("a blue ball").film, recipe=smaller(SERVED.row, LARGE)[0]), take=0)
+        small = Variant(replace(large("a blue ball").spec, recipe=smaller(SERVED.row, LARGE)[0]), take=0)
         assert await closed(stage, await stage.job_for(small)) == "done"
     assert (await stage.row("requests", request)).error_code == "internal_error"
 
@@ -295,8 +295,8 @@ async def test_it_joins_the_smaller_one_where_that_is_being_made(stage: Stage, t
     first, job = await ask_large(stage, "a red ball", priority=Priority.BACKGROUND, allow_smaller=True)
     async with working(stage, renderer, tmp_path):
         assert await asyncio.to_thread(renderer.begun.wait, 10)
-        second, found = await stage.ask(Variant(replace(large("a red ball").film, recipe=step), take=0), priority=Priority.BACKGROUND)
-        assert isinstance(found, Submitted)
+        second, found = await stage.ask(Variant(replace(large("a red ball").spec, recipe=step), take=0), priority=Priority.BACKGROUND)
+        assert isinstance(found, SubmittedJob)
         assert found.job_id != job
         renderer.gate.set()
         assert await closed(stage, found.job_id) == "done"
@@ -372,7 +372,7 @@ async def test_one_of_a_batch_is_cancelled_and_the_others_are_made(stage: Stage,
             pairs = []
             for number in range(2):
                 found = await stage.queue.submit(connection, new_job(take(f"pair {number}"), priority=Priority.BACKGROUND))
-                assert isinstance(found, Submitted)
+                assert isinstance(found, SubmittedJob)
                 await stage.insert(connection, take(f"pair {number}"), "miss", priority="background", job_id=found.job_id)
                 pairs.append(found.job_id)
         stage.dispatch.wake()
@@ -396,7 +396,7 @@ async def test_an_interactive_ask_goes_before_the_rest_of_the_plan(stage: Stage,
     assert [order.prompt for order in renderer.rendered[:2]] == ["plan 0", "a person's"]
 
 
-async def test_a_film_is_made_while_the_next_clip_renders(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_spec_is_made_while_the_next_clip_renders(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     entered, leave = asyncio.Event(), asyncio.Event()
     put = stage.objects.put
 

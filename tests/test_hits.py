@@ -14,13 +14,13 @@ from hypothesis import strategies as some
 from cache.errors import DatabaseAway
 from cache.ids import new_id
 from cache.request import Request
-from cache.storage.database import Database
-from cache.storage.requests import Requests
-from cache.storage.shelf import ClipDraft
+from cache.storage.clips.shelf import ClipDraft
+from cache.storage.database.database import Database
+from cache.storage.requests.requests import Requests
 from cache.verdict import Refusal
 from migrations.upgrade import migrate
 from tests.servers.postgres import Postgres
-from tests.stage import Stage, draft, film, set_stage, take
+from tests.stage import Stage, draft, set_stage, spec, take
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def stage(database: Database, tmp_path: Path) -> Stage:
 
 
 def hit(clip_id: str, words: str = "a red ball", **more: object) -> Request:
-    asked = film(words)
+    asked = spec(words)
     request = Request(
         id=new_id("video"),
         tenant="local",
         scope=asked.scope,
         created_at=time.time(),
         prompt=words,
-        film_key=asked.key,
+        spec_key=asked.key,
         recipe=asked.recipe,
         pinned_seed=None,
         take=0,
@@ -71,6 +71,8 @@ async def test_a_hit_says_in_the_database_what_it_said(stage: Stage) -> None:
         notes=('it said "so"',),
         refused=(Refusal("camera: left / right", 0.97), Refusal("seed pinned")),
         no_store=True,
+        end_user="Ann's „id“",
+        metadata={"größe": "L \\ 'x'", "empty": ""},
         expires_at=time.time() + 3,
     )
     assert await stage.asked.record_hit(near)

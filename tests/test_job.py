@@ -6,39 +6,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.job import MOVES, OPEN, IllegalMove, Move, State, after
+from generator.job import MOVES, OPEN, JobState, Move
 
-CLOSED = frozenset(State) - OPEN
+CLOSED = frozenset(JobState) - OPEN
 
 
 @given(st.lists(st.sampled_from(Move), max_size=40))
 def test_any_order_of_moves(tried: list[Move]) -> None:
-    state = State.QUEUED
+    state = JobState.QUEUED
     for move in tried:
-        try:
-            state_after = after(state, move)
-        except IllegalMove:
-            assert (state, move) not in MOVES
+        state_after = MOVES.get((state, move))
+        if state_after is None:
             continue
         assert state in OPEN, "a closed job moves no more"
-        assert (move is Move.LEASE) == (state_after is State.LEASED), "only a lease gives it to a worker"
+        assert (move is Move.LEASE) == (state_after is JobState.LEASED), "only a lease gives it to a worker"
         state = state_after
 
 
-@pytest.mark.parametrize("state", sorted(CLOSED))
-@pytest.mark.parametrize("move", sorted(Move))
-def test_closed_is_closed(state: State, move: Move) -> None:
-    with pytest.raises(IllegalMove, match=f"a job that is {state} cannot {move}"):
-        after(state, move)
+def test_closed_is_closed() -> None:
+    assert [state for state, _ in MOVES if state in CLOSED] == []
 
 
 @pytest.mark.parametrize("state", sorted(OPEN))
-def test_an_open_job_can_always_end(state: State) -> None:
-    assert {after(state, move) for move in Move if (state, move) in MOVES} & CLOSED
+def test_an_open_job_can_always_end(state: JobState) -> None:
+    assert {MOVES[state, move] for move in Move if (state, move) in MOVES} & CLOSED
 
 
 def test_only_a_leased_job_is_done() -> None:
-    assert [state for (state, _), reached in MOVES.items() if reached is State.DONE] == [State.LEASED]
+    assert [state for (state, _), reached in MOVES.items() if reached is JobState.DONE] == [JobState.LEASED]
 
 
 @pytest.mark.parametrize("move", sorted(Move))

@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from cache.errors import Conflict
 from cache.ids import new_id
 from cache.storage.bytes.objects import open_store
-from cache.storage.database import Database
-from cache.storage.doctor import Doctor
-from cache.storage.move import move
+from cache.storage.clips.doctor import Doctor
+from cache.storage.clips.move import move_cache
+from cache.storage.database.database import Database
 from cache.storage.tables import clip_objects, metadata
-from generator.queueing.leases import Made
-from generator.queueing.queue import AlreadyMade
+from generator.queue.leases import Made
+from generator.queue.queue import AlreadyMade
 from tests.databases import open_postgres, open_sqlite
 from tests.servers.swift import NoSwift, Swift
 from tests.stage import SERVED, Stage, set_stage, take
@@ -59,7 +59,7 @@ async def test_everything_is_there_afterwards(tmp_path: Path, swift: Swift) -> N
         (tmp_path / "objects" / lost).write_bytes(b"spoilt")
 
         bucket = open_store(swift.url("clips"))
-        done = await move(source, old.objects, target, bucket)
+        done = await move_cache(source, old.objects, target, bucket)
         assert (done.objects, done.skipped) == (2, 1)
         assert await counts(target) == await counts(source)
 
@@ -70,5 +70,5 @@ async def test_everything_is_there_afterwards(tmp_path: Path, swift: Swift) -> N
         assert {lease.job.id for lease in await new.leases.lease("w", SERVED.revision)} == {waiting}
         assert (await Doctor(target, bucket, new.shelf).examine(older=60)).sound
         with pytest.raises(Conflict):
-            await move(source, old.objects, target, bucket)
+            await move_cache(source, old.objects, target, bucket)
         await bucket.close()

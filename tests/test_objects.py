@@ -18,7 +18,7 @@ from cache.clip import StoredObject
 from cache.errors import Invalid, ObjectCorrupt, StoreAway
 from cache.ids import new_id
 from cache.storage.bytes.folder import FolderObjects
-from cache.storage.bytes.objects import CHUNK, Objects, Sound, open_store
+from cache.storage.bytes.objects import CHUNK, Objects, VerifiedDigests, open_store
 from cache.storage.bytes.s3 import open_s3
 from tests.servers.swift import KEY, SECRET, NoSwift, Swift
 
@@ -41,7 +41,7 @@ class Contract:
     """Subclasses give a `store`, and `spoil(name, bytes)`, which puts other bytes where the object's are."""
 
     async def test_what_is_put_is_read(self, store: Objects, tmp_path: Path) -> None:
-        clip, file = new_id("clip"), tmp_path / "film"
+        clip, file = new_id("clip"), tmp_path / "video"
         file.write_bytes(FILM)
         from_file = await store.put(clip, "video", file, "video/mp4")
         from_bytes = await store.put(clip, "thumbnail", b"a small picture", "image/webp")
@@ -73,7 +73,7 @@ class Contract:
     @pytest.mark.parametrize(("start", "length"), [(-1, 2), (0, len(FILM) + 1), (len(FILM), 1), (3, -1)])
     async def test_ranges_outside_are_a_fault_of_the_caller(self, store: Objects, start: int, length: int) -> None:
         stored = await store.put(new_id("clip"), "video", FILM, "video/mp4")
-        with pytest.raises(ValueError, match="lie outside"):
+        with pytest.raises(ValueError, match="are outside"):
             await store.open(stored, start, length)
 
     async def test_a_reader_may_leave_early(self, store: Objects) -> None:
@@ -132,15 +132,24 @@ class Contract:
 
     @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "clips/../../x", "clips/a/b.mp4", "", "incoming/../x"])
     async def test_names_that_are_not_ours_lead_nowhere(self, store: Objects, name: str) -> None:
-        with pytest.raises(ValueError, match="no object name"):
+        with pytest.raises(ValueError, match="not an object name"):
             await store.delete(name)
-        with pytest.raises(ValueError, match="no object name"):
+        with pytest.raises(ValueError, match="not an object name"):
             await store.read(StoredObject("video", name, "0" * 64, 3, "video/mp4"))
 
     @pytest.mark.parametrize("clip", ["", "video_" + "0" * 32, "clip_../..", "clip_" + "0" * 31])
     async def test_only_clips_are_stored(self, store: Objects, clip: str) -> None:
-        with pytest.raises(ValueError, match="no clip id"):
+        with pytest.raises(ValueError, match="not the id of a clip"):
             await store.put(clip, "video", FILM, "video/mp4")
+
+    async def test_a_picture_has_a_room_of_its_own(self, store: Objects) -> None:
+        picture_id = new_id("picture")
+        stored = await store.put(picture_id, "picture", FILM, "image/png")
+        assert stored.name == f"pictures/{picture_id}/{stored.sha256}.png"
+        assert await names(store) == [stored.name]
+        assert await store.read(stored) == FILM
+        await store.delete(stored.name)
+        assert await names(store) == []
 
     async def test_health(self, store: Objects) -> None:
         await store.check()
@@ -187,7 +196,7 @@ class TestFolder(Contract):
         await store.delete(stored.name)
         assert await collect(stream) == FILM
 
-    async def test_a_film_cut_short_while_it_is_sent_ends_in_an_error(self, store: Objects, tmp_path: Path) -> None:
+    async def test_a_video_cut_short_while_it_is_sent_ends_in_an_error(self, store: Objects, tmp_path: Path) -> None:
         stored = await store.put(new_id("clip"), "video", FILM, "video/mp4")
         stream = await store.open(stored, 0, len(FILM))
         os.truncate(tmp_path / "a folder" / stored.name, CHUNK)
@@ -286,7 +295,7 @@ class TestS3(Contract):
 
 
 def test_what_was_found_sound_is_bounded() -> None:
-    sound = Sound(limit=3)
+    sound = VerifiedDigests(limit=3)
     for name in "abcd":
         sound.keep(name, 1)
     assert [name for name in "abcd" if sound.holds(name, 1)] == ["b", "c", "d"]

@@ -19,18 +19,19 @@ import pytest
 import torch
 from diffusers import AutoencoderKLWan, WanPipeline
 from safetensors.torch import load
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
-from cache.catalog import DEMO, WAN_TI2V_5B, Ask, resolve
+from cache.catalog import DEMO, WAN_TI2V_5B, AskedSettings, resolve
 from cache.errors import OutOfMemory, RenderFailed, RenderStopped, Unavailable
 from cache.recipe import Recipe
 from cache.settings import Settings
-from gateway.commands.profile import lines, run
-from generator.demo.tiny import make_tiny_folder
+from gateway.commands.profile import profile_lines, run_profile
 from generator.diffusion.prompts import Prompts
 from generator.model import FoundModel, find_model, folder_revision
 from generator.pipeline import PipelineRenderer
-from generator.renderer import Order, Progress, Rendered
+from generator.renderer import Progress, Rendered, RenderOrder
 from generator.speed import Speed
+from training.demo_model.tiny import make_tiny_folder
 
 PROMPT = "a red circle moves to the left"
 
@@ -47,7 +48,7 @@ def model(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> FoundModel:
 
 @pytest.fixture(scope="module")
 def recipe(model: FoundModel) -> Recipe:
-    return replace(resolve(model.served, Ask(steps=3)), frames=9, width=64, height=64)
+    return replace(resolve(model.served, AskedSettings(steps=3)), frames=9, width=64, height=64)
 
 
 @pytest.fixture
@@ -86,27 +87,28 @@ class Told:
 
 async def one(renderer: PipelineRenderer, recipe: Recipe, prompt: str = PROMPT, seed: int = 7) -> Rendered:
     told = Told()
-    return (await renderer.render([Order(prompt, recipe, seed)], told, told.stop))[0]
+    return (await renderer.render([RenderOrder(prompt, recipe, seed)], told, told.stop))[0]
 
 
 async def test_a_clip(renderer: PipelineRenderer, recipe: Recipe) -> None:
     told = Told()
-    (clip,) = await renderer.render([Order(PROMPT, recipe, 7)], told, told.stop)
+    (clip,) = await renderer.render([RenderOrder(PROMPT, recipe, 7)], told, told.stop)
     assert clip.frames is not None
     assert clip.frames.shape == (9, 64, 64, 3)
     assert clip.frames.dtype == np.uint8
     assert clip.frames.std() > 1
     assert clip.stages_ms.keys() == {"text_encode", "denoise", "vae_decode"}
     assert all(ms > 0 for ms in clip.stages_ms.values())
-    assert clip.gpu_seconds == pytest.approx(sum(clip.stages_ms.values()) / 1000, rel=0.2)
+    assert clip.gpu_seconds >= 0.99 * sum(clip.stages_ms.values()) / 1000
     assert len(clip.steps_ms) == 3
-    assert sum(clip.steps_ms) == pytest.approx(clip.stages_ms["denoise"], rel=0.2)
+    assert all(ms > 0 for ms in clip.steps_ms)
+    assert sum(clip.steps_ms) <= 1.01 * clip.stages_ms["denoise"]  # which has what comes before the first step, too
     assert (clip.video, clip.notes, clip.tiled) == (None, (), False)
     assert (clip.peak_bytes, renderer.room, renderer.longest_batch) == (None, None, 1)  # nobody counts a CPU's
     assert clip.latent is not None
     latent = load(clip.latent)["latent"]
     assert (tuple(latent.shape), latent.dtype) == ((16, 3, 8, 8), torch.float16)
-    # One step per denoise step and per latent frame, forwards only, and the last percents left to film and store.
+    # One step per denoise step and per latent frame, forwards only, and the last percents left to video and store.
     stages = [said.stage for said in told.said]
     assert stages == ["text_encode", *["denoise"] * 4, *["vae_decode"] * 4]
     percents = [said.percent for said in told.said]
@@ -118,7 +120,7 @@ async def test_it_is_what_the_stock_pipeline_makes(renderer: PipelineRenderer, r
     clip = await one(renderer, replace(recipe, negative_prompt="blue"))
     stock: Any = WanPipeline.from_pretrained(folder, dtype=torch.float32, local_files_only=True)
     stock.set_progress_bar_config(disable=True)
-    film = stock(
+    video = stock(
         PROMPT,
         negative_prompt="blue",
         height=64,
@@ -131,38 +133,42 @@ async def test_it_is_what_the_stock_pipeline_makes(renderer: PipelineRenderer, r
     ).frames[0]
     assert clip.frames is not None
     # At most the last bit of a colour: the thread counts differ, and so may the order of sums.
-    assert np.abs(clip.frames.astype(int) - np.round(film * 255)).max() <= 1
+    assert np.abs(clip.frames.astype(int) - np.round(video * 255)).max() <= 1
 
 
-async def test_the_choices_of_speed_leave_the_film_alone(renderer: PipelineRenderer, model: FoundModel, recipe: Recipe) -> None:
+async def test_the_choices_of_speed_leave_the_video_alone(renderer: PipelineRenderer, model: FoundModel, recipe: Recipe) -> None:
     other = PipelineRenderer(
-        model, device="cpu", speed=Speed(precision="float32", guidance="together", vae_layout="channels_last", attention="_native_math")
+        model, device="cpu", speed=Speed(precision="float32", cfg_batch="on", vae_memory_format="channels_last", attention="_native_math")
     )
     await other.load()
     assert "both passes of guidance at once" in other.choices
     assert "attention _native_math" in other.choices
     assert "channels last" in other.choices
     for guided in (recipe, replace(recipe, guidance=1.0)):
-        film, plain = await one(other, guided), await one(renderer, guided)
-        assert np.abs(film.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
+        video, plain = await one(other, guided), await one(renderer, guided)
+        assert np.abs(video.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
     await other.close()
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
-async def test_compiled_blocks_leave_the_film_alone(renderer: PipelineRenderer, model: FoundModel, recipe: Recipe, tmp_path: Path) -> None:
+async def test_compiled_blocks_leave_the_video_alone(
+    renderer: PipelineRenderer, model: FoundModel, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", default_cache_dir())  # as torch leaves it
     speed = Speed(precision="float32", compile="static", compiled=tmp_path / "compiled")
     other = PipelineRenderer(model, device="cpu", speed=speed, niceness=0, warm=False)
     await other.load()
     assert "compiles the transformer's blocks (static)" in other.choices
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "compiled" / "inductor"), "not torch's own under /tmp"
     short = replace(recipe, frames=5, steps=1, guidance=1.0)  # one shape: a compile takes seconds
-    film, plain = await one(other, short), await one(renderer, short)
-    assert np.abs(film.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
+    video, plain = await one(other, short), await one(renderer, short)
+    assert np.abs(video.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
     await other.close()
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
 async def test_what_cannot_be_compiled_runs_as_it_is_written(renderer: PipelineRenderer, model: FoundModel, recipe: Recipe) -> None:
-    other = PipelineRenderer(model, device="cpu", speed=Speed(precision="float32", compile="static", vae_fuse="on"), warm=False)
+    other = PipelineRenderer(model, device="cpu", speed=Speed(precision="float32", compile="static", vae_norm_fusion="on"), warm=False)
     await other.load()
 
     def refused(*_: Any, **__: Any) -> Any:
@@ -172,8 +178,8 @@ async def test_what_cannot_be_compiled_runs_as_it_is_written(renderer: PipelineR
         for module in part.modules():
             if module._compiled_call_impl is not None:
                 module._compiled_call_impl = refused
-    film, plain = await one(other, recipe), await one(renderer, recipe)
-    assert np.abs(film.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
+    video, plain = await one(other, recipe), await one(renderer, recipe)
+    assert np.abs(video.frames.astype(int) - plain.frames).max() <= 1  # type: ignore[union-attr]  # frames are there
     await other.close()
 
 
@@ -196,9 +202,9 @@ async def test_a_step_cache_changes_pixels_and_leaves_nothing_behind(renderer: P
 
 @pytest.mark.parametrize("spelled", ["nonsense", "first_block:much", "none of these"])
 def test_a_step_cache_that_nobody_knows(model: FoundModel, spelled: str) -> None:
-    with pytest.raises(RenderFailed, match="no such step cache"):
+    with pytest.raises(RenderFailed, match="unknown step cache"):
         model.with_step_cache(spelled)
-    assert resolve(model.with_step_cache("sea:0.1").served, Ask()).step_cache == "sea:0.1"
+    assert resolve(model.with_step_cache("sea:0.1").served, AskedSettings()).step_cache == "sea:0.1"
 
 
 @pytest.mark.parametrize("when", [0, 1])
@@ -216,7 +222,7 @@ async def test_out_of_memory_in_the_decoder_is_tried_again_in_tiles(
 
     monkeypatch.setattr(AutoencoderKLWan, "decode", decoded)
     told = Told()
-    made = await renderer.render([Order(PROMPT, recipe, seed) for seed in (7, 8)], told, told.stop)
+    made = await renderer.render([RenderOrder(PROMPT, recipe, seed) for seed in (7, 8)], told, told.stop)
     assert calls == ([False, True, True] if when == 0 else [False, False, True])
     assert [clip.tiled for clip in made] == ([True, True] if when == 0 else [False, True])
     assert [clip.notes for clip in made] == [("decoded in tiles, because memory was short",) if clip.tiled else () for clip in made]
@@ -259,7 +265,7 @@ def test_prompts_are_kept_within_their_bytes() -> None:
 
 async def test_a_profile_tells_where_the_time_goes(renderer: PipelineRenderer, recipe: Recipe, tmp_path: Path) -> None:
     trace = tmp_path / "deep" / "trace.json"
-    rendered, operations = await renderer.profile(Order(PROMPT, recipe, 7), trace)
+    rendered, operations = await renderer.profile(RenderOrder(PROMPT, recipe, 7), trace)
     assert rendered.latent == (await one(renderer, recipe)).latent
     assert any("convolution" in row.name for row in operations)
     assert [row.ms for row in operations] == sorted((row.ms for row in operations), reverse=True)
@@ -267,16 +273,25 @@ async def test_a_profile_tells_where_the_time_goes(renderer: PipelineRenderer, r
 
 
 async def test_the_profile_command(folder: Path, tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, model=str(folder), device="cpu", render_niceness=0)
-    told = lines(await run(settings, PROMPT, Ask(steps=2), tmp_path / "trace.json"), tmp_path / "trace.json")
-    for expected in ("reprise-demo on cpu", "compiles nothing", "text_encode", "denoise", "vae_decode", "film", "a step:", "convolution"):
+    settings = Settings(data_dir=tmp_path, model=str(folder), device="cpu")
+    told = profile_lines(await run_profile(settings, PROMPT, AskedSettings(steps=2), tmp_path / "trace.json"), tmp_path / "trace.json")
+    for expected in (
+        "reprise-demo on cpu",
+        "compiles nothing",
+        "text_encode",
+        "denoise",
+        "vae_decode",
+        "video_encode",
+        "per step:",
+        "convolution",
+    ):
         assert any(expected in line for line in told), expected
     assert (tmp_path / "trace.json").stat().st_size > 1000
     with pytest.raises(Unavailable, match="only our own pipeline"):
-        await run(
+        await run_profile(
             settings.model_copy(update={"renderer": "upstream", "model": "reprise-demo", "upstream_url": "http://127.0.0.1:9/v1"}),
             PROMPT,
-            Ask(),
+            AskedSettings(),
             tmp_path / "no.json",
         )
 
@@ -319,7 +334,7 @@ async def test_a_repeated_prompt_pays_no_text_encode(renderer: PipelineRenderer,
 
 
 async def test_a_clip_does_not_depend_on_its_batch(renderer: PipelineRenderer, recipe: Recipe) -> None:
-    orders = [Order(PROMPT, recipe, 7), Order("a blue square", recipe, 8), Order("", recipe, 9)]
+    orders = [RenderOrder(PROMPT, recipe, 7), RenderOrder("a blue square", recipe, 8), RenderOrder("", recipe, 9)]
     told = Told()
     batch = await renderer.render(orders, told, told.stop)
     percents = [said.percent for said in told.said]
@@ -346,7 +361,7 @@ async def test_it_stops_when_told_and_renders_on(renderer: PipelineRenderer, rec
     whole = await one(renderer, many)
     told = Told(stop_at=at)
     with pytest.raises(RenderStopped):
-        await renderer.render([Order("something new " + str(at), many, 7)], told, told.stop)
+        await renderer.render([RenderOrder("something new " + str(at), many, 7)], told, told.stop)
     taken = time.perf_counter() - told.stopped_at
     # Within one step: nothing more is told, and not the rest of the clip is waited for.
     assert told.said[-1].percent == next(said.percent for said in told.said if said.stage == at[0] and said.percent >= at[1])
@@ -358,13 +373,13 @@ async def test_a_stop_before_the_start(renderer: PipelineRenderer, recipe: Recip
     told = Told()
     told.stop.set()
     with pytest.raises(RenderStopped):
-        await renderer.render([Order(PROMPT, recipe, 7)], told, told.stop)
+        await renderer.render([RenderOrder(PROMPT, recipe, 7)], told, told.stop)
     assert {said.stage for said in told.said} <= {"text_encode", "denoise"}
 
 
 async def test_whoever_waits_may_be_cancelled(renderer: PipelineRenderer, recipe: Recipe) -> None:
     told = Told()
-    waiting = asyncio.create_task(renderer.render([Order(PROMPT, replace(recipe, steps=50), 7)], told, told.stop))
+    waiting = asyncio.create_task(renderer.render([RenderOrder(PROMPT, replace(recipe, steps=50), 7)], told, told.stop))
     await told.denoising.wait()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -404,11 +419,11 @@ async def test_the_render_thread_steps_back(renderer: PipelineRenderer, recipe: 
         pytest.skip("threads have no niceness of their own here")
     nice: list[int] = []
     told = Told()
-    await renderer.render([Order(PROMPT, recipe, 7)], lambda _: nice.append(os.getpriority(os.PRIO_PROCESS, 0)), told.stop)
+    await renderer.render([RenderOrder(PROMPT, recipe, 7)], lambda _: nice.append(os.getpriority(os.PRIO_PROCESS, 0)), told.stop)
     assert min(nice) > os.getpriority(os.PRIO_PROCESS, os.getpid()) or min(nice) == 19
 
 
-async def test_bfloat16_shows_the_same_film(model: FoundModel, recipe: Recipe, renderer: PipelineRenderer) -> None:
+async def test_bfloat16_shows_the_same_video(model: FoundModel, recipe: Recipe, renderer: PipelineRenderer) -> None:
     other = PipelineRenderer(model, device="cpu", speed=Speed(precision="bfloat16"), warm=True)
     assert other.described == "reprise-demo, not loaded"
     await other.load()
@@ -472,7 +487,7 @@ def test_which_row_a_folder_has(broken: Path, tmp_path: Path) -> None:
     vae.write_text(json.dumps(json.loads(vae.read_text()) | {"scale_factor_spatial": 16}))
     assert find_model(str(broken), "", tmp_path).served.row == WAN_TI2V_5B
     config.write_text(json.dumps(fields | {"in_channels": 33}))
-    with pytest.raises(RenderFailed, match="no row fits"):
+    with pytest.raises(RenderFailed, match="not in the catalogue"):
         find_model(str(broken), "", tmp_path)
     row = {
         "name": "ours", "sizes": [[64, 32]], "default_seconds": 1, "longest_seconds": 2, "fps": 8, "guidance": 2.0, "flow_shift": 3.0,
@@ -489,5 +504,5 @@ def test_which_row_a_folder_has(broken: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["/not/there", "./not/there", "not-there", "a/b/c", "~/not/there"])
 def test_a_folder_that_is_not_there(name: str, tmp_path: Path) -> None:
-    with pytest.raises(RenderFailed, match="no folder"):
+    with pytest.raises(RenderFailed, match="not a folder"):
         find_model(name, "", tmp_path)

@@ -11,18 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cache.eviction import HIGH, LOW, Standing, surplus, weight
-from cache.eviction import choose as choose_to_go
+from cache.eviction import HIGH, LOW, ClipValue, choose_evicted, surplus, weight
 from cache.matching.coverage import nominate
-from cache.matching.popular import Bounds, Outlook, Wanted, propose
-from cache.planning import Asks, Option, Repeats, choose, decayed, expected_hits
+from cache.matching.popular import Bounds, Outlook, WantedSpec, propose
+from cache.planning import Asks, Option, Repeats, choose_prompts, decayed, expected_hits
 
 FILMS = "abcdefg"
 DAY = 86_400.0
 
-films = st.sampled_from(FILMS)
-worths = st.dictionaries(films, st.floats(0, 100), min_size=1)
-covers = st.dictionaries(films, st.frozensets(films, max_size=4), min_size=1, max_size=6)
+specs = st.sampled_from(FILMS)
+worths = st.dictionaries(specs, st.floats(0, 100), min_size=1)
+covers = st.dictionaries(specs, st.frozensets(specs, max_size=4), min_size=1, max_size=6)
 
 
 def same_cost(answered: dict[str, frozenset[str]]) -> dict[str, Option]:
@@ -30,7 +29,7 @@ def same_cost(answered: dict[str, frozenset[str]]) -> dict[str, Option]:
 
 
 def total(options: dict[str, Option], keys: tuple[str, ...], worth: dict[str, float]) -> float:
-    return sum(worth.get(film, 0.0) for film in frozenset[str]().union(*(options[key].covers for key in keys)))
+    return sum(worth.get(spec, 0.0) for spec in frozenset[str]().union(*(options[key].covers for key in keys)))
 
 
 # Coverage
@@ -39,7 +38,7 @@ def total(options: dict[str, Option], keys: tuple[str, ...], worth: dict[str, fl
 @given(covers, worths, st.integers(0, 4))
 def test_greedy_comes_near_the_best_set(answered: dict[str, frozenset[str]], worth: dict[str, float], most: int) -> None:
     options = same_cost(answered)
-    chosen = choose(options, worth, most)
+    chosen = choose_prompts(options, worth, most)
     best = max(total(options, keys, worth) for size in range(most + 1) for keys in combinations(options, min(size, len(options))))
     found = sum(one.gain for one in chosen)
     assert len(chosen) <= most
@@ -54,7 +53,7 @@ def test_every_gain_is_at_most_the_one_before_and_a_bigger_budget_only_adds(
     answered: dict[str, frozenset[str]], worth: dict[str, float]
 ) -> None:
     options = same_cost(answered)
-    plans = [choose(options, worth, most) for most in range(len(options) + 1)]
+    plans = [choose_prompts(options, worth, most) for most in range(len(options) + 1)]
     gains = [one.gain for one in plans[-1]]
     assert gains == sorted(gains, reverse=True)
     assert all(gain > 0 for gain in gains)
@@ -71,7 +70,7 @@ def test_the_gpu_seconds_are_kept_to(
     answered: dict[str, frozenset[str]], worth: dict[str, float], costs: list[float], gpu_seconds: float
 ) -> None:
     options = {key: Option(others | {key}, cost) for (key, others), cost in zip(answered.items(), costs, strict=False)}
-    chosen = choose(options, worth, 10, gpu_seconds)
+    chosen = choose_prompts(options, worth, 10, gpu_seconds)
     assert sum(one.gpu_seconds for one in chosen) <= gpu_seconds + 1e-6
     sets = (keys for size in range(len(options) + 1) for keys in combinations(options, size))
     fitting = [keys for keys in sets if sum(options[key].gpu_seconds for key in keys) <= gpu_seconds]
@@ -81,15 +80,15 @@ def test_the_gpu_seconds_are_kept_to(
 
 def test_two_that_answer_the_same_are_not_both_made() -> None:
     options = {"a": Option(frozenset("abc"), 1.0), "b": Option(frozenset("abc"), 1.0), "d": Option(frozenset("d"), 1.0)}
-    chosen = choose(options, {"a": 5, "b": 5, "c": 5, "d": 1}, 3)
+    chosen = choose_prompts(options, {"a": 5, "b": 5, "c": 5, "d": 1}, 3)
     assert [(one.key, one.gain) for one in chosen] == [("a", 15), ("d", 1)]
     assert chosen[0].covers == ("a", "b", "c")
 
 
 def test_of_equal_gains_the_cheaper_comes_first() -> None:
     options = {"a": Option(frozenset("a"), 10.0), "b": Option(frozenset("b"), 1.0)}
-    assert [one.key for one in choose(options, {"a": 5, "b": 5}, 2)] == ["b", "a"]
-    assert [one.key for one in choose(options, {"a": 50, "b": 1}, 2, gpu_seconds=10.5)] == ["a"], "one big one may beat the small"
+    assert [one.key for one in choose_prompts(options, {"a": 5, "b": 5}, 2)] == ["b", "a"]
+    assert [one.key for one in choose_prompts(options, {"a": 50, "b": 1}, 2, gpu_seconds=10.5)] == ["a"], "one big one may beat the small"
 
 
 # What is expected
@@ -128,11 +127,11 @@ def test_a_share_never_falls_with_the_count(counts: list[int]) -> None:
 
 
 def test_without_encoders_only_the_same_words_count() -> None:
-    wanted = [Wanted("often", "a red ball", (Asks(90.0, 5),), 1.0), Wanted("once", "a blue ball", (Asks(95.0, 1),), 1.0)]
+    wanted = [WantedSpec("often", "a red ball", (Asks(90.0, 5),), 1.0), WantedSpec("once", "a blue ball", (Asks(95.0, 1),), 1.0)]
     proposed = propose(wanted, None, 0.02, Outlook(100.0, 100.0, 100.0, 100.0), Bounds(1))
     assert [one.wanted.key for one in proposed.proposals] == ["often"]
     assert proposed.proposals[0].covers == ()
-    assert (proposed.films, proposed.pairs) == (2, 0)
+    assert (proposed.specs, proposed.pairs) == (2, 0)
 
 
 @given(st.integers(2, 20), st.integers(1, 5), st.integers(0, 30))
@@ -147,13 +146,13 @@ def test_nominations_are_bounded_and_never_of_itself(count: int, nearest: int, m
 
 # Eviction
 
-standing = st.builds(Standing, st.uuids().map(str), st.floats(0, 100), st.floats(0, 100), st.integers(1, 10**6))
+standing = st.builds(ClipValue, st.uuids().map(str), st.floats(0, 100), st.floats(0, 100), st.integers(1, 10**6))
 standings = st.lists(standing, max_size=12, unique_by=lambda one: one.clip_id)
 
 
 @given(standings, st.integers(0, 5 * 10**6))
-def test_the_least_valuable_go_and_no_more_than_needed(found: list[Standing], to_free: int) -> None:
-    gone = choose_to_go(found, to_free)
+def test_the_least_valuable_go_and_no_more_than_needed(found: list[ClipValue], to_free: int) -> None:
+    gone = choose_evicted(found, to_free)
     freed = sum(one.length for one in gone)
     assert len({one.clip_id for one in gone}) == len(gone)
     assert freed >= to_free or len(gone) == len(found)
@@ -163,13 +162,13 @@ def test_the_least_valuable_go_and_no_more_than_needed(found: list[Standing], to
 
 
 @given(standings, st.data())
-def test_what_takes_over_stays(found: list[Standing], data: st.DataObject) -> None:
+def test_what_takes_over_stays(found: list[ClipValue], data: st.DataObject) -> None:
     names = [one.clip_id for one in found]
     covered = []
     for one in found:
         others = [None, *[name for name in names if name != one.clip_id]]
         covered.append(replace(one, covered_by=data.draw(st.sampled_from(others))))
-    gone = choose_to_go(covered, data.draw(st.integers(0, 10**7)))
+    gone = choose_evicted(covered, data.draw(st.integers(0, 10**7)))
     duplicates = {one.clip_id for one in gone}
     order = {one.clip_id: at for at, one in enumerate(gone)}
     for one in gone:
@@ -178,11 +177,11 @@ def test_what_takes_over_stays(found: list[Standing], data: st.DataObject) -> No
 
 
 def test_near_duplicates_go_before_lone_clips() -> None:
-    lone = Standing("lone", 0.1, 1.0, 100)
-    twin = Standing("twin", 9.0, 1.0, 100, covered_by="other")
-    other = Standing("other", 5.0, 1.0, 100, covered_by="twin")
-    assert [one.clip_id for one in choose_to_go([lone, twin, other], 100)] == ["other"]
-    assert [one.clip_id for one in choose_to_go([lone, twin, other], 200)] == ["other", "lone"], "one of the two stays"
+    lone = ClipValue("lone", 0.1, 1.0, 100)
+    twin = ClipValue("twin", 9.0, 1.0, 100, covered_by="other")
+    other = ClipValue("other", 5.0, 1.0, 100, covered_by="twin")
+    assert [one.clip_id for one in choose_evicted([lone, twin, other], 100)] == ["other"]
+    assert [one.clip_id for one in choose_evicted([lone, twin, other], 200)] == ["other", "lone"], "one of the two stays"
 
 
 @given(st.integers(0, 10**12), st.integers(1, 10**12))

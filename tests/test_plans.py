@@ -16,17 +16,16 @@ from cache.ids import new_id
 from cache.matching.encoding.encoders import Loading
 from cache.matching.popular import Bounds
 from cache.plan import NewPrompt, PlanCover
-from cache.storage.database import Database
-from cache.storage.erasure import Erasure
-from cache.storage.plans import Plans
-from cache.storage.tables import clips, jobs, recipes, requests
-from cache.storage.tables_for_operators import plan_covers, plan_prompts, plans
-from cache.storage.traffic import at_hand, gpu_seconds, tenants_asking, traffic
-from cache.variant import Film
-from gateway.ahead.planner import Planner
-from gateway.models import Models
-from generator.queueing.withdrawal import unwanted
-from tests.stage import RECIPE, SERVED, Stage, draft, film, made, set_stage, take
+from cache.storage.database.database import Database
+from cache.storage.requests.erasure import Erasure
+from cache.storage.requests.plans import Plans
+from cache.storage.requests.traffic import at_hand, gpu_seconds, tenants_asking, traffic
+from cache.storage.tables import clips, jobs, plan_covers, plan_prompts, plans, recipes, requests
+from cache.variant import Spec
+from gateway.answering.models import Models
+from gateway.precompute.planner import Planner
+from generator.queue.withdrawal import unwanted
+from tests.stage import RECIPE, SERVED, Stage, draft, made, set_stage, spec, take
 
 DAY = 86_400.0
 
@@ -42,8 +41,8 @@ def kept(stage: Stage) -> Plans:
 
 
 def prompt(words: str, *covered: str, hits: float = 2.0) -> NewPrompt:
-    covers = [PlanCover(film(words).key, words, 3, 1.0), *(PlanCover(film(one).key, one, 1, 0.99) for one in covered)]
-    return NewPrompt(words, film(words).key, RECIPE, hits, 1.5, tuple(covers))
+    covers = [PlanCover(spec(words).key, words, 3, 1.0), *(PlanCover(spec(one).key, one, 1, 0.99) for one in covered)]
+    return NewPrompt(words, spec(words).key, RECIPE, hits, 1.5, tuple(covers))
 
 
 async def asked(stage: Stage, words: str, verdict: Any = "miss", at: float | None = None, **more: Any) -> str:
@@ -103,7 +102,7 @@ async def test_what_holds_a_plan_up_is_told_and_taken_back(kept: Plans) -> None:
 
 
 async def test_old_plans_of_a_tenant_go_running_ones_stay(kept: Plans, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cache.storage.plans._KEPT", 2)
+    monkeypatch.setattr("cache.storage.requests.plans._KEPT", 2)
     running = await kept.add("local", "list", [prompt("a")], 1, 0.0, start=True)
     others = await kept.add("other", "list", [prompt("a")], 1, 0.0, start=False)
     names = [await kept.add("local", "mined", [prompt("a", "b")], 1, 0.0, start=False) for _ in range(3)]
@@ -174,19 +173,19 @@ async def test_traffic_counts_what_a_cache_could_have_answered(stage: Stage) -> 
         await connection.execute(update(requests).where(requests.c.id == gone).values(deleted_at=now))
     async with stage.database.read() as connection:
         found = await traffic(connection, "local", now - DAY, 100)
-        assert await traffic(connection, "other", now - DAY, 100) == replace(found, films=[], since=None)
+        assert await traffic(connection, "other", now - DAY, 100) == replace(found, specs=[], since=None)
         assert await tenants_asking(connection, now - DAY) == ["local"]
-    counted = {one.prompt: sum(asks.count for asks in one.asks) for one in found.films}
+    counted = {one.prompt: sum(asks.count for asks in one.asks) for one in found.specs}
     assert counted == {"a": 2, "b": 1, "c": 1}
     assert found.since == pytest.approx(now - 7200, abs=1)
-    assert {one.film_key for one in found.films} == {film(words).key for words in "abc"}
+    assert {one.spec_key for one in found.specs} == {spec(words).key for words in "abc"}
 
 
 async def test_what_is_at_hand_is_not_made(stage: Stage) -> None:
     await stage.add(draft(take("a"), gpu_seconds=4.0))
     await stage.job_for(take("b"))
     async with stage.database.read() as connection:
-        assert await at_hand(connection, [film(words).key for words in "abc"]) == {film("a").key, film("b").key}
+        assert await at_hand(connection, [spec(words).key for words in "abc"]) == {spec("a").key, spec("b").key}
         assert await gpu_seconds(connection, RECIPE.key) == 4.0
         assert await gpu_seconds(connection, "0" * 64) is None
 
@@ -200,7 +199,7 @@ def planner(stage: Stage, kept: Plans, served: ServedModel = SERVED) -> Planner:
     lookup: Any = None
     return Planner(
         stage.database, lookup, Loading(never, 1.0), Models([served], {}), kept,
-        near=False, both_ways=False, max_wrong=0.02, half_life=3 * DAY, horizon=DAY,
+        near=False, both_ways=False, max_wrong=0.02, horizon=DAY,
     )  # fmt: skip
 
 
@@ -211,12 +210,12 @@ async def test_a_plan_is_mined_from_misses_and_by_tenant(stage: Stage, kept: Pla
     await stage.add(draft(take("made"), gpu_seconds=3.0))
     plan_id, mined = await planner(stage, kept).plan("local", Bounds(2), start=True)
     assert plan_id is not None
-    assert (mined.films, mined.answered) == (3, 1)
+    assert (mined.specs, mined.answered) == (3, 1)
     first, second = await kept.prompts(plan_id, 0, 10)
     assert [(one.prompt, one.gpu_seconds) for one in (first, second)] == [("often", 3.0), ("twice", 3.0)]
     assert first.expected_hits > second.expected_hits > 0
     assert (await kept.by_id(plan_id)).state == "running"
-    assert await planner(stage, kept).plan("other", Bounds(2), start=True) == (None, replace(mined, prompts=[], films=0, answered=0))
+    assert await planner(stage, kept).plan("other", Bounds(2), start=True) == (None, replace(mined, prompts=[], specs=0, answered=0))
 
 
 async def test_words_stay_popular_when_their_model_is_renewed(stage: Stage, kept: Plans) -> None:
@@ -226,7 +225,7 @@ async def test_words_stay_popular_when_their_model_is_renewed(stage: Stage, kept
     (one,) = mined.prompts
     wanted = replace(RECIPE, revision="revision-2")
     assert (one.prompt, one.recipe) == ("a red ball", wanted)
-    assert one.film_key == Film("tenant:local", film("a red ball").prompt, wanted).key
+    assert one.spec_key == Spec("tenant:local", spec("a red ball").prompt, wanted).key
     other = ServedModel(replace(DEMO, name="another"), "revision-2", "pipeline")
     assert (await planner(stage, kept, other).mine("local", Bounds(2))).prompts == []
 
@@ -235,25 +234,25 @@ async def test_words_stay_popular_when_their_model_is_renewed(stage: Stage, kept
 
 
 async def test_erasing_takes_the_words_out_of_plans_and_ghosts(stage: Stage, kept: Plans) -> None:
-    from cache.storage.eviction import Eviction
-    from cache.storage.tables_for_operators import ghosts
+    from cache.storage.clips.eviction import Eviction
+    from cache.storage.tables import ghosts
     from tests.test_eviction import put, standing
 
     wordy = replace(RECIPE, negative_prompt="no rain")
-    said = Film("tenant:local", film("a red ball").prompt, wordy)
-    new = NewPrompt("a red ball", said.key, wordy, 1.0, 1.0, (PlanCover(film("b").key, "b", 1, 1.0),))
-    cover = NewPrompt("b", film("b").key, RECIPE, 1.0, 1.0, (PlanCover(said.key, "a red ball", 1, 1.0),))
+    said = Spec("tenant:local", spec("a red ball").prompt, wordy)
+    new = NewPrompt("a red ball", said.key, wordy, 1.0, 1.0, (PlanCover(spec("b").key, "b", 1, 1.0),))
+    cover = NewPrompt("b", spec("b").key, RECIPE, 1.0, 1.0, (PlanCover(said.key, "a red ball", 1, 1.0),))
     mine = await kept.add("local", "mined", [new, cover], 2, DAY, start=True)
     theirs = await kept.add("other", "mined", [new], 1, DAY, start=True)
     clip_id = await put(stage, "a red ball")
     async with stage.database.write() as connection:
-        await connection.execute(update(clips).where(clips.c.id == clip_id).values(film_key=said.key))
+        await connection.execute(update(clips).where(clips.c.id == clip_id).values(spec_key=said.key))
     await Eviction(stage.database, stage.shelf, 10).evict([standing(clip_id)])
     job_id = await stage.job_for(take("coming"))
     async with stage.database.write() as connection:
-        await connection.execute(update(jobs).where(jobs.c.id == job_id).values(film_key=said.key))
+        await connection.execute(update(jobs).where(jobs.c.id == job_id).values(spec_key=said.key))
         request = await stage.insert(connection, take("a red ball"), "miss")
-        await connection.execute(update(requests).where(requests.c.id == request).values(film_key=said.key))
+        await connection.execute(update(requests).where(requests.c.id == request).values(spec_key=said.key))
     found = replace(await stage.asked.by_id("local", request), recipe=wordy)
     await Erasure(stage.database, stage.shelf).erase(found)
     async with stage.database.read() as connection:

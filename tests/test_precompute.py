@@ -8,15 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
 
 from cache.catalog import DEMO, ServedModel
 from cache.errors import Invalid
-from gateway.ahead.plan_lists import Fault, ListRow, format_of, parted, read_list, resolved, settings_of
-from gateway.entry.access import Caller
-from gateway.models import Models
+from gateway.answering.ask import Caller
+from gateway.answering.models import Models
+from gateway.http.prompt_lists import Fault, ListRow, format_of, parted, read_list, resolved, settings_of
+from tests.commands import run_command
 from tests.conftest import StartServer
 from tests.live import PATIENCE, Live
 
@@ -28,9 +30,7 @@ def environment(live: Live) -> dict[str, str]:
 
 
 def command(live: Live, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(  # noqa: PLW1510  # the exit code is what is looked at
-        [sys.executable, "-m", "gateway.cli", *words], env=environment(live), input=text, capture_output=True, text=True, timeout=150
-    )
+    return run_command(list(words), environment(live), text or "")
 
 
 def heed_interrupts() -> None:
@@ -77,10 +77,37 @@ def test_each_format_is_read_and_bad_lines_are_named() -> None:
         ("", "prompt", "csv"),
         ("", "a prompt, a ball", "txt"),
         ("", "", "txt"),
+        ("list.json", "[", "json"),
+        ("list.json", '{"prompt": "a"}', "json"),
+        ("list.json", '{"prompt": "a"}\n{"prompt": "b"}', "jsonl"),
+        ("list.json", "a red ball", "txt"),
+        ("", '\ufeff["a",\n"b"]', "json"),
+        ("", "[wide shot] a ball", "txt"),
+        ("list.txt", '["a"]', "txt"),
     ],
 )
 def test_the_format_is_found_out(name: str, first: str, kind: str) -> None:
-    assert format_of(name, first) == kind
+    assert format_of(name, first.split("\n")) == kind
+
+
+def test_a_json_list_is_read_entry_by_entry() -> None:
+    text = '\ufeff[\n  "a",\n  {"prompt": "b\\n, [c]",\n   "size": "1x1"}, 7,\n  ["d"],"e"\n]\n'
+    rows, faults = parted(read_list("json", text.split("\n")))
+    assert rows == [ListRow(2, "a"), ListRow(3, "b\n, [c]", {"size": "1x1"}), ListRow(5, "e")]
+    assert [one.line for one in faults] == [4, 5]
+    assert list(read_list("json", ["[]"])) == []
+    assert list(read_list("json", ['{"prompt":', '"a"}'])) == [ListRow(1, "a")]
+    for broken in ("[", '["a",]', '["a"] x', "[" * 100_000):
+        with pytest.raises(Invalid, match="not JSON"):
+            list(read_list("json", [broken]))
+
+
+@pytest.mark.parametrize("kind", ["txt", "csv", "json", "jsonl"])
+def test_bytes_that_are_no_utf8_are_named(kind: Literal["txt", "csv", "json", "jsonl"]) -> None:
+    row = b'"caf\xe9"'.decode("utf-8", "surrogateescape")
+    lines = {"csv": ["prompt", row], "json": ["[", row, "]"]}.get(kind, ["a" if kind == "txt" else '"a"', row])
+    _, faults = parted(read_list(kind, lines))
+    assert faults == [Fault(2, "not UTF-8")]
 
 
 def test_a_recipe_is_written_two_ways() -> None:
@@ -109,14 +136,18 @@ def test_a_list_is_made_and_asked_again_it_is_there(start: StartServer, tmp_path
     file = tmp_path / "prompts.csv"
     file.write_text("prompt,quality\na red ball,draft\na blue square,draft\na green star,nonsense\n")
     first = command(live, "precompute", str(file))
-    assert (first.returncode, first.stdout) == (1, "2 made, 0 hit already, 0 failed\n")
+    assert (first.returncode, first.stdout) == (1, "2 made, 0 already there, 0 failed\n")
     assert "prompts.csv:4: quality must be one of draft, standard, final" in first.stderr
     assert live.post("a red ball", quality="draft")["reprise"]["verdict"] == "exact"
     assert httpx.get(f"{live.url}/v1/videos", timeout=PATIENCE).json()["data"][0]["prompt"] == "a red ball"
     assert len(httpx.get(f"{live.url}/v1/videos", timeout=PATIENCE).json()["data"]) == 1, "what a plan makes is no request of anybody"
     file.write_text("prompt,quality\na red ball,draft\na blue square,draft\n")
     again = command(live, "precompute", str(file))
-    assert (again.returncode, again.stdout) == (0, "0 made, 2 hit already, 0 failed\n")
+    assert (again.returncode, again.stdout) == (0, "0 made, 2 already there, 0 failed\n")
+    array = tmp_path / "prompts.json"
+    array.write_text('[\n"a red ball",\n{"prompt": "a blue square"}\n]')
+    third = command(live, "precompute", str(array), "--recipe", "quality=draft")
+    assert (third.returncode, third.stdout) == (0, "0 made, 2 already there, 0 failed\n")
     assert live.renders() == 2
 
 
@@ -167,7 +198,7 @@ def test_stopped_by_hand_it_says_how_to_go_on(start: StartServer, tmp_path: Path
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=PATIENCE)
     assert running.returncode == 130
-    assert "run this again to go on" in err
+    assert "run this again to continue" in err
     assert [plan["state"] for plan in plans()] == ["cancelled"]
 
 
@@ -179,24 +210,24 @@ def test_a_wrong_key_is_told(start: StartServer) -> None:
     assert "--key" in refused.stderr
     told = command(live, "plan", "--key", "an-admin-key-of-many-characters")
     assert told.returncode == 0, told.stderr
-    assert "Nothing is worth making" in told.stdout
+    assert "Nothing is worth rendering" in told.stdout
 
 
 # Without a server
 
 
 def test_without_a_server_the_cache_is_opened_and_a_plan_waits_for_one(start: StartServer) -> None:
-    live = start(ENCODER_WAIT=60)
+    live = start(ENCODER_WAIT_SECONDS=60)
     for _ in range(3):
         hostile = live.post("a red ball \x1b[31m<b>", quality="draft", priority="background")
         httpx.post(f"{live.url}/v1/videos/{hostile['id']}/cancel", timeout=PATIENCE)
     live.stop()
     planned = command(live, "plan", "--budget", "5", "--start")
     assert planned.returncode == 0, planned.stderr
-    assert "prompts 1," in planned.stdout
+    assert "1 prompts," in planned.stdout
     assert "\x1b" not in planned.stdout
     made = command(live, "precompute", "-", "--recipe", "quality=draft", text="a blue square\n")
-    assert (made.returncode, made.stdout) == (0, "1 made, 0 hit already, 0 failed\n"), made.stderr
+    assert (made.returncode, made.stdout) == (0, "1 made, 0 already there, 0 failed\n"), made.stderr
     live.start()
     until = time.monotonic() + 90
     while (plans := httpx.get(f"{live.url}/admin/api/plans", timeout=PATIENCE).json()["plans"])[-1]["state"] != "done":

@@ -12,10 +12,10 @@ from sqlalchemy import Update, update
 
 from cache.clip import StoredObject
 from cache.storage.bytes.folder import FolderObjects
-from cache.storage.database import Database
-from cache.storage.provenance import FILE, Provenance, signing_keys
-from cache.storage.resigning import resign, sign_unsigned
-from cache.storage.shelf import Shelf
+from cache.storage.clips.provenance import FILE, Provenance, signing_keys
+from cache.storage.clips.shelf import Shelf
+from cache.storage.clips.signing import resign, sign_unsigned
+from cache.storage.database.database import Database
 from cache.storage.tables import clip_objects, clips
 from tests.stage import draft, take
 
@@ -32,17 +32,17 @@ async def served(database: Database, on: Shelf, clip_id: str) -> bool:
         found = [
             await on.by_id(connection, clip_id) is not None,
             await on.by_ids(connection, [clip_id]) != [],
-            await on.find_exact(connection, take().film.key) is not None,
+            await on.find_exact(connection, take().spec.key) is not None,
         ]
     assert len(set(found)) == 1
     return found[0]
 
 
 async def stored(database: Database, on: Shelf) -> str:
-    film = draft(take(), objects=[OBJECT])
+    spec = draft(take(), objects=[OBJECT])
     async with database.write() as connection:
-        await on.add(connection, film)
-    return film.id
+        await on.add(connection, spec)
+    return spec.id
 
 
 async def test_what_was_written_here_is_served_and_a_changed_row_is_not(database: Database, tmp_path: Path) -> None:
@@ -84,16 +84,16 @@ async def test_only_the_unsigned_are_signed_first(database: Database, tmp_path: 
 
 
 def test_every_part_counts() -> None:
-    provenance, film = Provenance(["one"]), draft(take(), objects=[OBJECT])
-    signature = provenance.sign(film, [OBJECT])
-    assert provenance.holds(film, [OBJECT], signature)
-    others = [replace(film, tenant="eve"), replace(film, id="clip_" + "1" * 32), replace(film, variant_key="0" * 64),
-              replace(film, recipe=replace(film.recipe, revision="x")), replace(film, recipe=replace(film.recipe, model="x"))]  # fmt: skip
+    provenance, spec = Provenance(["one"]), draft(take(), objects=[OBJECT])
+    signature = provenance.sign(spec, [OBJECT])
+    assert provenance.holds(spec, [OBJECT], signature)
+    others = [replace(spec, tenant="eve"), replace(spec, id="clip_" + "1" * 32), replace(spec, variant_key="0" * 64),
+              replace(spec, recipe=replace(spec.recipe, revision="x")), replace(spec, recipe=replace(spec.recipe, model="x"))]  # fmt: skip
     assert not any(provenance.holds(other, [OBJECT], signature) for other in others)
-    assert not provenance.holds(film, [replace(OBJECT, kind="thumbnail")], signature)
-    assert not provenance.holds(film, [], signature)
-    assert not Provenance(["two"]).holds(film, [OBJECT], signature)
-    with pytest.raises(ValueError, match="signing key"):
+    assert not provenance.holds(spec, [replace(OBJECT, kind="thumbnail")], signature)
+    assert not provenance.holds(spec, [], signature)
+    assert not Provenance(["two"]).holds(spec, [OBJECT], signature)
+    with pytest.raises(ValueError, match="at least one key"):
         Provenance([])
 
 

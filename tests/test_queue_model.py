@@ -20,9 +20,9 @@ from cache.errors import LeaseLost
 from cache.storage.tables import clips, jobs, requests
 from cache.variant import Variant
 from generator.job import Lease, Priority
-from generator.queueing.leases import Made, Terms
-from generator.queueing.queue import AlreadyMade, Submitted
-from generator.queueing.withdrawal import adopt, adopt_clip
+from generator.queue.leases import LeaseTerms, Made
+from generator.queue.queue import AlreadyMade, SubmittedJob
+from generator.queue.withdrawal import adopt_clip, adopt_orphan
 from generator.renderer import Progress
 from tests.databases import DATABASES
 from tests.stage import SERVED, Stage, made, new_job, seeded, set_stage, take
@@ -87,7 +87,7 @@ class Model:
 
     def answers(self, variant: Variant) -> set[str]:
         """Live clips that make a job for `variant` needless."""
-        same = (key for key, clip in self.clips.items() if clip.state == "live" and clip.variant.film.key == variant.film.key)
+        same = (key for key, clip in self.clips.items() if clip.state == "live" and clip.variant.spec.key == variant.spec.key)
         if variant.take is None:
             return {key for key in same if self.clips[key].variant == variant}
         return {key for key in same if _take(self.clips[key].variant) >= variant.take}
@@ -96,7 +96,7 @@ class Model:
         if not joinable:
             self.clips[key] = ModelClip(variant, "superseded")
             return
-        live = [clip for clip in self.clips.values() if clip.state == "live" and clip.variant.film.key == variant.film.key]
+        live = [clip for clip in self.clips.values() if clip.state == "live" and clip.variant.spec.key == variant.spec.key]
         takes = [clip for clip in live if clip.variant.take is not None]
         if variant.take is not None and any(_take(clip.variant) > variant.take for clip in takes):
             self.clips[key] = ModelClip(variant, "superseded")
@@ -150,7 +150,7 @@ class QueueMachine(RuleBasedStateMachine):
 
         async def start() -> Stage:
             database = await self.open.enter_async_context(DATABASES[self.backend](folder))
-            return set_stage(database, folder, Terms(attempts=ATTEMPTS))
+            return set_stage(database, folder, LeaseTerms(attempts=ATTEMPTS))
 
         self.stage = self.run(start())
 
@@ -175,7 +175,7 @@ class QueueMachine(RuleBasedStateMachine):
     def note(
         self,
         request: str,
-        found: Submitted | AlreadyMade,
+        found: SubmittedJob | AlreadyMade,
         variant: Variant,
         *,
         background: bool,
@@ -186,7 +186,7 @@ class QueueMachine(RuleBasedStateMachine):
         joined = self.model.open_job(variant) if joinable else None
         asked = self.model.requests[request]
         if joined is not None:
-            assert found == Submitted(joined, joined=True)
+            assert found == SubmittedJob(joined, joined=True)
             self.model.jobs[joined].background &= background
             asked.job = joined
         elif not fresh and (answers := self.model.answers(variant)):
@@ -194,7 +194,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert found.clip_id in answers
             asked.clip = found.clip_id
         else:
-            assert isinstance(found, Submitted)
+            assert isinstance(found, SubmittedJob)
             assert not found.joined
             self.places += 1
             self.model.jobs[found.job_id] = ModelJob(variant, background, self.places, joinable)
@@ -253,7 +253,7 @@ class QueueMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.model.orphans())
     @rule()
     def adopt_orphans(self) -> None:
-        async def sweep() -> list[tuple[str, Submitted | AlreadyMade]]:
+        async def sweep() -> list[tuple[str, SubmittedJob | AlreadyMade]]:
             adopted = []
             waiting = [orphan.id for orphan in await self.stage.asked.orphans(100)]
             async with self.stage.database.write() as connection:
@@ -262,7 +262,7 @@ class QueueMachine(RuleBasedStateMachine):
                     if isinstance(found, AlreadyMade):
                         assert await adopt_clip(connection, request, found.clip_id, 1.0)
                     else:
-                        assert await adopt(connection, request, found.job_id, joined=found.joined)
+                        assert await adopt_orphan(connection, request, found.job_id, joined=found.joined)
                     adopted.append((request, found))
             return adopted
 

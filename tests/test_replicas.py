@@ -1,4 +1,4 @@
-"""How one gateway's memory follows what others commit: news, announced models, and snapshots of the index in the bucket."""
+"""How one gateway's memory follows what others commit: notifications, announced models, and snapshots of the index in the bucket."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ from cache.matching.vectors.generations import Generations
 from cache.matching.vectors.index import Index
 from cache.matching.vectors.projection import Projection, RowLog
 from cache.matching.vectors.snapshot import MANIFEST, Manifest, Unusable
-from cache.storage.announcements import Announcements
 from cache.storage.bytes.files import S3Files
 from cache.storage.bytes.objects import open_store
-from cache.storage.database import Database
-from cache.storage.news import News
+from cache.storage.database.database import Database
+from cache.storage.database.locks import Lock
+from cache.storage.database.notifications import Notifications
+from cache.storage.fleet.announcements import Announcements
+from cache.supervision import Supervisor
 from tests.databases import open_postgres
 from tests.servers.postgres import Postgres
 from tests.servers.swift import NoSwift, Swift
@@ -67,16 +70,16 @@ async def caught_up(index: Index, database: Database) -> Index:
     return index
 
 
-async def test_news_of_clips_and_jobs_come_with_their_commit(tmp_path: Path) -> None:
+async def test_notifications_of_clips_and_jobs_come_with_their_commit(tmp_path: Path) -> None:
     async with open_postgres(tmp_path) as database:
-        stage, news = set_stage(database, tmp_path), News(database.url)
+        stage, notifications = set_stage(database, tmp_path), Notifications(database.url)
         told: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue()
         listening = asyncio.Event()
-        news.on("clip", lambda named, state: told.put_nowait(("clip", named, state)))
-        news.on("job", lambda named, state: told.put_nowait(("job", named, state)))
-        news.on("model", lambda named, state: told.put_nowait(("model", named, state)))
-        news.on_gap(listening.set)
-        running = asyncio.create_task(news.run())
+        notifications.on("clip", lambda named, state: told.put_nowait(("clip", named, state)))
+        notifications.on("job", lambda named, state: told.put_nowait(("job", named, state)))
+        notifications.on("model", lambda named, state: told.put_nowait(("model", named, state)))
+        notifications.on_gap(listening.set)
+        running = asyncio.create_task(notifications.run())
         async with asyncio.timeout(20):
             await listening.wait()
             made = await clip(stage, 1)
@@ -94,12 +97,13 @@ async def test_news_of_clips_and_jobs_come_with_their_commit(tmp_path: Path) -> 
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_gap_in_the_news_is_told() -> None:
+async def test_a_gap_in_the_notifications_is_told() -> None:
     server = Postgres().start()
     gaps: asyncio.Queue[None] = asyncio.Queue()
-    news = News(Database(server.url()).url)
-    news.on_gap(lambda: gaps.put_nowait(None))
-    running = asyncio.create_task(news.run())
+    notifications = Notifications(Database(server.url()).url)
+    notifications.on_gap(lambda: gaps.put_nowait(None))
+    supervisor = Supervisor(longest=1.0)
+    supervisor.start("notifications", notifications.run)
     try:
         async with asyncio.timeout(30):
             await gaps.get()
@@ -107,37 +111,40 @@ async def test_a_gap_in_the_news_is_told() -> None:
             await asyncio.to_thread(server.start)
             await gaps.get()
     finally:
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        await supervisor.close()
         await asyncio.to_thread(server.close)
 
 
-async def test_the_newest_model_is_what_was_announced_last(database: Database) -> None:
+async def test_each_name_is_known_by_what_was_announced_last(database: Database) -> None:
     announcements = Announcements(database)
-    assert await announcements.newest() is None
-    other = ServedModel(WAN_TI2V_5B, "b" * 64, "pipeline")
+    assert await announcements.known() == []
+    newer, other = replace(SERVED, revision="b" * 64), ServedModel(WAN_TI2V_5B, "c" * 64, "pipeline")
+    for served in (SERVED, other, newer):
+        await announcements.announce(served, "cpu")
+        await asyncio.sleep(0.01)
+    found = {one.model.name: one for one in await announcements.known()}
+    assert {name: one.model for name, one in found.items()} == {SERVED.name: newer, other.name: other}
+    assert found[SERVED.name].introduced_at < found[other.name].introduced_at, "by its first revision"
+    assert all(one.silent < 30 for one in found.values())
+    pinned = {one.model.name: one.model for one in await announcements.known(SERVED.revision)}
+    assert pinned == {SERVED.name: replace(SERVED, aliases=()), other.name: other}
     await announcements.announce(SERVED, "cpu")
-    await announcements.announce(other, "cuda")
-    assert await announcements.newest() == other
-    assert await announcements.newest(SERVED.revision) == ServedModel(SERVED.row, SERVED.revision, SERVED.renderer)
-    assert await announcements.newest("none such") is None
-    await asyncio.sleep(0.01)
-    await announcements.announce(SERVED, "cpu")
-    found = await announcements.newest()
-    assert found is not None
-    assert found.revision == SERVED.revision
+    assert await announcements.known("none such") == [], "a gateway that keeps to a revision waits for it"
+    again = {one.model.name: one for one in await announcements.known()}
+    assert again[SERVED.name].model.revision == SERVED.revision
+    assert again[SERVED.name].introduced_at == found[SERVED.name].introduced_at
     assert await announcements.alive(SERVED, within=30)
     assert not await announcements.alive(SERVED, within=-1)
 
 
 async def test_one_at_a_time(database: Database) -> None:
     if database.sqlite:  # one process is all there is
-        async with database.alone(1) as only:
+        async with database.alone(Lock.PLANS) as only:
             assert only
         return
-    async with database.alone(1) as ours, database.alone(1) as theirs, database.alone(2) as another:
+    async with database.alone(Lock.PLANS) as ours, database.alone(Lock.PLANS) as theirs, database.alone(Lock.CAPACITY) as another:
         assert (ours, theirs, another) == (True, False, True)
-    async with database.alone(1) as again:
+    async with database.alone(Lock.PLANS) as again:
         assert again
 
 

@@ -13,16 +13,16 @@ import pytest
 import torch
 from diffusers.models.activations import GELU
 
-from cache.catalog import Ask, resolve
+from cache.catalog import AskedSettings, resolve
 from cache.recipe import Recipe
-from generator.demo.tiny import make_tiny_folder
 from generator.diffusion import blocks, decoding
-from generator.diffusion.acceleration import laid_off
+from generator.diffusion.acceleration import without_acceleration
 from generator.diffusion.blocks import LinearGELU
-from generator.diffusion.wan import Wan, load
+from generator.diffusion.wan import Wan, load_wan
 from generator.model import FoundModel, find_model
-from generator.renderer import Order, Progress, Rendered
+from generator.renderer import Progress, Rendered, RenderOrder
 from generator.speed import Speed
+from training.demo_model.tiny import make_tiny_folder
 
 EXACT = Speed(precision="float32")
 
@@ -35,21 +35,21 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> FoundModel:
 
 @pytest.fixture(scope="module")
 def recipe(model: FoundModel) -> Recipe:
-    return replace(resolve(model.served, Ask(steps=3)), frames=9, width=64, height=64)
+    return replace(resolve(model.served, AskedSettings(steps=3)), frames=9, width=64, height=64)
 
 
 @pytest.fixture(scope="module")
 def plain(model: FoundModel) -> Wan:
-    return load(model, "cpu", EXACT, 2)
+    return load_wan(model, "cpu", EXACT, 2)
 
 
 @pytest.fixture
 def one_pass(model: FoundModel) -> Wan:
-    return load(model, "cpu", replace(EXACT, vae_whole="on"), 2)
+    return load_wan(model, "cpu", replace(EXACT, vae_whole_clip="on"), 2)
 
 
 def made(wan: Wan, recipe: Recipe, *seeds: int, told: Callable[[Progress], None] = lambda _: None) -> list[Rendered]:
-    orders = [Order(f"a red circle moves to the left, {seed}", recipe, seed) for seed in seeds or (7,)]
+    orders = [RenderOrder(f"a red circle moves to the left, {seed}", recipe, seed) for seed in seeds or (7,)]
     return wan.render(orders, told, threading.Event())
 
 
@@ -99,7 +99,7 @@ def test_it_is_compiled_for_the_first_size_alone(model: FoundModel, recipe: Reci
         return function
 
     monkeypatch.setattr(torch, "compile", written)  # a compile takes seconds; the compiler's own result is benchmarks/generator.py's
-    wan = load(model, "cpu", replace(EXACT, compile="static", vae_whole="on"), 2)
+    wan = load_wan(model, "cpu", replace(EXACT, compile="static", vae_whole_clip="on"), 2)
     pieces = []
     for each in (recipe, replace(recipe, width=96), recipe):
         said = list[Progress]()
@@ -117,24 +117,24 @@ def test_one_pass_that_does_not_compile(plain: Wan, one_pass: Wan, recipe: Recip
     assert apart(made(one_pass, recipe)[0], made(plain, recipe)[0]) == 0
 
 
-@pytest.mark.parametrize("guidance", ["together", "apart"])
-def test_a_text_is_read_once(model: FoundModel, recipe: Recipe, guidance: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    wan = load(model, "cpu", replace(EXACT, guidance=guidance), 2)
+@pytest.mark.parametrize("cfg_batch", ["on", "off"])
+def test_a_text_is_read_once(model: FoundModel, recipe: Recipe, cfg_batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    wan = load_wan(model, "cpu", replace(EXACT, cfg_batch=cfg_batch), 2)
     attentions, read = [block.attn2 for block in wan._pipe.transformer.blocks], list[object]()
     for attention in attentions:
         attention.to_k.register_forward_hook(lambda *_: read.append(1))
     once = made(wan, recipe)[0]
-    assert len(read) == len(attentions) * (1 if guidance == "together" else 2)
+    assert len(read) == len(attentions) * (1 if cfg_batch == "on" else 2)
     assert all(attention.processor.key is None and attention.processor.value is None for attention in attentions)
     # With no room for them they are computed at every step, to the same result.
     monkeypatch.setattr(blocks, "_KEPT", 0)
     read.clear()
     assert made(wan, recipe)[0].latent == once.latent
-    assert len(read) == len(attentions) * recipe.steps * (1 if guidance == "together" else 2)
+    assert len(read) == len(attentions) * recipe.steps * (1 if cfg_batch == "on" else 2)
 
 
 def test_a_stop_forgets_what_was_read(model: FoundModel, recipe: Recipe) -> None:
-    wan = load(model, "cpu", EXACT, 2)
+    wan = load_wan(model, "cpu", EXACT, 2)
 
     def stop(progress: Progress) -> None:
         if progress.percent > 40:
@@ -146,7 +146,7 @@ def test_a_stop_forgets_what_was_read(model: FoundModel, recipe: Recipe) -> None
 
 
 def test_gelu_within_its_product(plain: Wan, model: FoundModel, recipe: Recipe) -> None:
-    wan = load(model, "cpu", replace(EXACT, ffn_fuse="on"), 2)
+    wan = load_wan(model, "cpu", replace(EXACT, gelu_fusion="on"), 2)
     transformer, count = wan._pipe.transformer, len(wan._pipe.transformer.blocks)
 
     def kinds() -> list[type]:
@@ -155,7 +155,7 @@ def test_gelu_within_its_product(plain: Wan, model: FoundModel, recipe: Recipe) 
     assert "GELU within its product" in wan.choices
     assert kinds() == [LinearGELU] * count
     assert apart(made(wan, recipe)[0], made(plain, recipe)[0]) <= 2  # a CPU has it exact, not in the tanh approximation
-    with laid_off(transformer):
+    with without_acceleration(transformer):
         assert kinds() == [GELU] * count
     assert kinds() == [LinearGELU] * count
 
@@ -171,11 +171,11 @@ def other(given: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torc
 @pytest.mark.parametrize("operation", [refused, other])
 def test_a_gelu_that_is_not_there_or_another_is_not_used(model: FoundModel, monkeypatch: pytest.MonkeyPatch, operation: Any) -> None:
     monkeypatch.setattr(blocks, "_linear_gelu", operation)
-    wan = load(model, "cpu", replace(EXACT, ffn_fuse="on"), 2)
+    wan = load_wan(model, "cpu", replace(EXACT, gelu_fusion="on"), 2)
     assert "GELU" not in wan.choices
     assert not any(isinstance(module, LinearGELU) for module in wan._pipe.transformer.modules())
 
 
 def test_everything_together(plain: Wan, model: FoundModel, recipe: Recipe, tmp_path: Path) -> None:
-    speed = replace(EXACT, ffn_fuse="on", vae_whole="on", guidance="together", compiled=tmp_path)
-    assert apart(made(load(model, "cpu", speed, 2), recipe)[0], made(plain, recipe)[0]) <= 2
+    speed = replace(EXACT, gelu_fusion="on", vae_whole_clip="on", cfg_batch="on", compiled=tmp_path)
+    assert apart(made(load_wan(model, "cpu", speed, 2), recipe)[0], made(plain, recipe)[0]) <= 2

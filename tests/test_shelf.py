@@ -11,8 +11,8 @@ from cache.clip import Clip
 from cache.errors import ClipGone, ObjectCorrupt, StoreAway
 from cache.ids import new_id
 from cache.storage.bytes.folder import FolderObjects
-from cache.storage.changes import ClipChange, add_vectors, changes_since, latest, vectors_since, without_vector
-from cache.storage.database import Database
+from cache.storage.database.changes import ClipChange, add_vectors, changes_since, latest, vectors_since, without_vector
+from cache.storage.database.database import Database
 from cache.storage.tables import clips
 from cache.variant import Variant
 from tests.stage import Stage, draft, seeded, set_stage, take
@@ -28,12 +28,12 @@ def stage(database: Database, tmp_path: Path) -> Stage:
 async def exact(stage: Stage, variant: Variant, max_age: float | None = None) -> str | None:
     key = None if variant.pinned_seed is None else variant.key
     async with stage.database.read() as connection:
-        found = await stage.shelf.find_exact(connection, variant.film.key, key, max_age)
+        found = await stage.shelf.find_exact(connection, variant.spec.key, key, max_age)
     return None if found is None else found.id
 
 
-async def put(stage: Stage, variant: Variant, body: bytes = b"a film", **more: object) -> Clip:
-    """A clip whose film is stored, object first."""
+async def put(stage: Stage, variant: Variant, body: bytes = b"a video", **more: object) -> Clip:
+    """A clip whose video is stored, object first."""
     clip_id = new_id("clip")
     stored = await stage.objects.put(clip_id, "video", body, "video/mp4")
     await stage.add(draft(variant, id=clip_id, objects=(stored,), **more))
@@ -42,7 +42,7 @@ async def put(stage: Stage, variant: Variant, body: bytes = b"a film", **more: o
     return clip
 
 
-def film_path(stage: Stage, clip: Clip, tmp_path: Path) -> Path:
+def video_path(stage: Stage, clip: Clip, tmp_path: Path) -> Path:
     return tmp_path / "objects" / clip.objects["video"].name
 
 
@@ -110,12 +110,12 @@ async def test_age_and_expiry_are_respected(stage: Stage) -> None:
 
 
 async def test_a_clip_is_read_as_it_was_drafted(stage: Stage) -> None:
-    wanted = draft(take(), stages_ms={"film": 1.5}, notes=("smaller",), tags=("a", "b"), keep_seconds=60.0)
+    wanted = draft(take(), stages_ms={"video_encode": 1.5}, notes=("smaller",), tags=("a", "b"), keep_seconds=60.0)
     await stage.add(wanted)
     clip = await stage.clip(wanted.id)
     assert clip is not None
     assert clip.expires_at == pytest.approx(clip.created_at + 60, abs=1)
-    for name in ("id", "variant_key", "film_key", "prompt", "recipe", "seed", "take", "stages_ms", "notes", "tags", "gpu_seconds"):
+    for name in ("id", "variant_key", "spec_key", "prompt", "recipe", "seed", "take", "stages_ms", "notes", "tags", "gpu_seconds"):
         assert getattr(clip, name) == getattr(wanted, name), name
     async with stage.database.read() as connection:
         assert await stage.shelf.by_ids(connection, [wanted.id, "clip_unknown"]) == [clip]
@@ -134,9 +134,9 @@ async def test_withdrawn_at_once_collected_after_the_grace_time(stage: Stage, tm
     with pytest.raises(ClipGone):
         await stage.shelf.read(withdrawn, "video")
     assert await stage.shelf.collect(grace=3600) == []
-    assert film_path(stage, clip, tmp_path).exists()
+    assert video_path(stage, clip, tmp_path).exists()
     assert await stage.shelf.collect(grace=0) == [clip.id]
-    assert not film_path(stage, clip, tmp_path).exists()
+    assert not video_path(stage, clip, tmp_path).exists()
     assert await stage.clip(clip.id) is None
     assert await stage.shelf.collect(grace=0) == []
 
@@ -163,11 +163,11 @@ async def test_a_crash_between_object_and_row_is_made_good(stage: Stage, databas
     assert await stage.shelf.collect(grace=0) == [clip.id]
 
 
-@pytest.mark.parametrize("damage", [b"b film", b"half", None])
+@pytest.mark.parametrize("damage", [b"b video", b"half", None])
 async def test_a_corrupt_object_takes_its_clip_out_of_service(stage: Stage, tmp_path: Path, damage: bytes | None) -> None:
     clip = await put(stage, take())
-    assert await stage.shelf.read(clip, "video") == b"a film"
-    path = film_path(stage, clip, tmp_path)
+    assert await stage.shelf.read(clip, "video") == b"a video"
+    path = video_path(stage, clip, tmp_path)
     if damage is None:
         path.unlink()
     else:

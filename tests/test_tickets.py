@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url, text
 
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 from generator.job import Priority
-from generator.queueing import procrastinate_dispatch
-from generator.queueing.leases import Terms
-from generator.queueing.procrastinate_dispatch import ProcrastinateDispatch
+from generator.queue import procrastinate_dispatch
+from generator.queue.leases import LeaseTerms
+from generator.queue.procrastinate_dispatch import ProcrastinateDispatch
 from tests.databases import open_postgres
 from tests.stage import SERVED, PredictableRenderer, Stage, new_job, set_stage, take
 from tests.test_worker import closed, working
@@ -40,7 +40,7 @@ def making(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "making"
 
 
-def machine(database: Database, folder: Path, terms: Terms | None = None) -> Stage:
+def machine(database: Database, folder: Path, terms: LeaseTerms | None = None) -> Stage:
     return set_stage(database, folder, terms, dispatch=ProcrastinateDispatch(database.url))
 
 

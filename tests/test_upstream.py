@@ -14,27 +14,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cache.catalog import DEMO, WAN_TI2V_5B, Ask, resolve
+from cache.catalog import DEMO, WAN_TI2V_5B, AskedSettings, resolve
 from cache.errors import RenderFailed, RenderStopped
 from cache.recipe import Recipe
-from generator.film import adopt, encode, probe
 from generator.model import find_upstream_model
-from generator.outbound import Patience, is_public
-from generator.renderer import Order, Progress, Rendered
+from generator.outbound import Patience
+from generator.public_addresses import is_public
+from generator.renderer import Progress, Rendered, RenderOrder
 from generator.upstream import UpstreamRenderer
+from generator.video_encoding import adopt_video, encode_video, probe
 from tests.live import Live
 
 SERVED = find_upstream_model("reprise-demo", "", "http://upstream/v1")
-SHORT = Patience(whole=8.0, away=1.0, connect=1.0, read=2.0)
+SHORT = Patience(whole=8.0, away=1.0, content=1.0, missing=0.5, unknown=0.5, connect=3.0, read=2.0)
 
 
 @pytest.fixture
 def recipe() -> Recipe:
-    return resolve(SERVED, Ask(steps=2))
+    return resolve(SERVED, AskedSettings(steps=2))
 
 
 async def one(renderer: UpstreamRenderer, recipe: Recipe, prompt: str = "a red circle", seed: int = 7) -> Rendered:
-    return (await renderer.render([Order(prompt, recipe, seed)], lambda _: None, threading.Event()))[0]
+    return (await renderer.render([RenderOrder(prompt, recipe, seed)], lambda _: None, threading.Event()))[0]
 
 
 class Other:
@@ -97,15 +98,15 @@ async def renderer(other: Other, tmp_path: Path) -> AsyncIterator[UpstreamRender
 
 
 @pytest.fixture
-async def film(tmp_path: Path) -> bytes:
+async def video(tmp_path: Path) -> bytes:
     frames = np.full((17, 128, 128, 3), 90, dtype=np.uint8)
-    return (await encode(frames, 8, tmp_path)).video.read_bytes()
+    return (await encode_video(frames, 8, tmp_path)).video.read_bytes()
 
 
 async def test_a_second_reprise_renders(live: Live, tmp_path: Path, recipe: Recipe) -> None:
     renderer = UpstreamRenderer(SERVED, live.url, "", tmp_path / "fetched")
     told: list[Progress] = []
-    (clip,) = await renderer.render([Order("a red circle moves", recipe, 7)], told.append, threading.Event())
+    (clip,) = await renderer.render([RenderOrder("a red circle moves", recipe, 7)], told.append, threading.Event())
     assert clip.video is not None
     assert (clip.frames, clip.latent, clip.notes) == (None, None, ())
     assert clip.gpu_seconds > 0
@@ -113,14 +114,14 @@ async def test_a_second_reprise_renders(live: Live, tmp_path: Path, recipe: Reci
     assert told[-1] == Progress("upstream", 95)
     facts = await probe(clip.video)
     assert (facts.frames, facts.width, facts.height, facts.fps) == (17, 128, 128, 8)
-    # Every setting that we have a word for arrived: another one makes another film, the same ones the very same.
-    films = {clip.video.read_bytes()}
+    # Every setting that we have a word for arrived: another one makes another video, the same ones the very same.
+    videos = {clip.video.read_bytes()}
     changed = [replace(recipe, steps=3), replace(recipe, guidance=2.0), replace(recipe, negative_prompt="blue")]
     for each, seed in [*((each, 7) for each in changed), (recipe, 8), (recipe, 7)]:
         made = await one(renderer, each, "a red circle moves", seed)
         assert made.video is not None
-        films.add(made.video.read_bytes())
-    assert len(films) == 5
+        videos.add(made.video.read_bytes())
+    assert len(videos) == 5
     with pytest.raises(RenderFailed, match="makes 128x128"):
         await one(renderer, replace(recipe, width=64))
     await renderer.close()
@@ -136,16 +137,16 @@ async def test_a_stop_withdraws_the_video_at_a_second_reprise(live: Live, tmp_pa
             stop.set()
 
     with pytest.raises(RenderStopped):
-        await renderer.render([Order("a long one", replace(recipe, steps=100), 7)], told, stop)
+        await renderer.render([RenderOrder("a long one", replace(recipe, steps=100), 7)], told, stop)
     assert (await one(renderer, recipe)).video is not None
     await renderer.close()
 
 
-async def test_what_is_sent(other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
+async def test_what_is_sent(other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes) -> None:
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
     clip = await one(renderer, replace(recipe, negative_prompt="grün"), "ein Würfel")
     assert clip.video is not None
-    assert clip.video.read_bytes() == film
+    assert clip.video.read_bytes() == video
     line, headers, body = other.asked[0]
     assert line == "POST /v1/videos"
     assert headers["Content-Type"].startswith("multipart/form-data")
@@ -158,8 +159,8 @@ async def test_what_is_sent(other: Other, renderer: UpstreamRenderer, recipe: Re
     assert {headers["Authorization"] for _, headers, _ in other.asked} == {"Bearer the-key"}
 
 
-async def test_progress_is_passed_on_and_never_goes_back(other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
+async def test_progress_is_passed_on_and_never_goes_back(other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes) -> None:
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
     steps = iter([("queued", 0), ("in_progress", 40), ("in_progress", 20), ("in_progress", "?"), ("in_progress", 80), ("completed", 100)])
 
     def polled() -> Other.Said:
@@ -168,16 +169,16 @@ async def test_progress_is_passed_on_and_never_goes_back(other: Other, renderer:
 
     other.answers["GET /v1/videos/video_1"] = polled
     told: list[Progress] = []
-    await renderer.render([Order("x", recipe, 1)], told.append, threading.Event())
+    await renderer.render([RenderOrder("x", recipe, 1)], told.append, threading.Event())
     assert [said.percent for said in told] == [0, 0, 38, 38, 38, 76, 95]
 
 
 @pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_full_upstream_is_asked_again(
-    other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes, status: int, times: int
+    other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes, status: int, times: int
 ) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
     left = [times]
 
     def created() -> Other.Said:
@@ -193,8 +194,8 @@ async def test_a_full_upstream_is_asked_again(
     await renderer.close()
 
 
-async def test_polling_survives_a_hiccup(other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
+async def test_polling_survives_a_hiccup(other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes) -> None:
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
     polls: Iterator[Other.Said] = iter([(502, {}, b"<html>"), (200, {}, b'{"id": "video_1", "status": "completed"}')])
     other.answers["GET /v1/videos/video_1"] = lambda: next(polls)
     assert (await one(renderer, recipe)).video is not None
@@ -209,62 +210,69 @@ async def test_polling_survives_a_hiccup(other: Other, renderer: UpstreamRendere
         ("POST /v1/videos", (200, {}, b"[]"), "upstream_failed"),
         ("POST /v1/videos", (200, {}, b"[" * 100_000), "upstream_failed"),
         ("POST /v1/videos", (200, {}, b'{"status": "queued"}'), "upstream_failed"),
-        ("POST /v1/videos", (200, {}, b'{"id": "../../admin", "status": "queued"}'), "upstream_failed"),
         ("POST /v1/videos", (200, {}, b'{"id": "..", "status": "queued"}'), "upstream_failed"),
         ("POST /v1/videos", (200, {}, b'{"id": "a", "x": "' + b"x" * 2_000_000 + b'"}'), "upstream_failed"),
         ("POST /v1/videos", (307, {"Location": "http://127.0.0.1:1/"}, b""), "upstream_refused"),
         ("GET /v1/videos/video_1", (200, {}, b'{"status": "failed", "error": {"message": "too hot"}}'), "upstream_failed"),
         ("GET /v1/videos/video_1", (200, {}, b'{"status": "cancelled"}'), "upstream_failed"),
-        ("GET /v1/videos/video_1", (404, {}, b"{}"), "upstream_refused"),
+        ("GET /v1/videos/video_1", (403, {}, b"{}"), "upstream_refused"),
+        ("GET /v1/videos/video_1", (404, {}, b"{}"), "upstream_forgot"),
         ("GET /v1/videos/video_1/content", (404, {}, b"{}"), "upstream_refused"),
-        ("GET /v1/videos/video_1/content", (200, {}, b"no film"), "invalid_film"),
+        ("GET /v1/videos/video_1/content", (200, {}, b"no video"), "invalid_video"),
         ("GET /v1/videos/video_1/content", (200, {"Content-Length": "1000"}, b"cut"), "upstream_away"),
     ],
 )  # fmt: skip
 async def test_what_it_says_wrong_fails_the_clip_only(
-    other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes, path: str, said: Other.Said, code: str
+    other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes, path: str, said: Other.Said, code: str
 ) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
     good, other.answers[path] = other.answers[path], said
     with pytest.raises(RenderFailed) as told:
         await one(renderer, recipe)
     assert told.value.code == code
-    # A film that will never be read is withdrawn, where it was begun.
-    assert ("DELETE" in other.kinds()) == (not path.startswith("POST") and code != "invalid_film")
+    # A video that will never be finished is withdrawn, where it was begun; a finished one is not.
+    assert ("DELETE" in other.kinds()) == (path == "GET /v1/videos/video_1")
     other.answers[path] = good
     assert (await one(renderer, recipe)).video is not None
 
 
-async def test_a_film_over_the_limit(other: Other, recipe: Recipe, film: bytes, tmp_path: Path) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
-    renderer = UpstreamRenderer(SERVED, other.url, "", tmp_path / "fetched", SHORT, film_limit=len(film) - 1)
+async def test_an_id_leads_nowhere_else(other: Other, renderer: UpstreamRenderer, recipe: Recipe) -> None:
+    other.says("POST /v1/videos", id="../../admin", status="queued")
+    with pytest.raises(RenderFailed):
+        await one(renderer, recipe)
+    assert {line.split(" ")[1] for line, _, _ in other.asked} == {"/v1/videos", "/v1/videos/..%2F..%2Fadmin"}
+
+
+async def test_a_video_over_the_limit(other: Other, recipe: Recipe, video: bytes, tmp_path: Path) -> None:
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
+    renderer = UpstreamRenderer(SERVED, other.url, "", tmp_path / "fetched", SHORT, video_limit=len(video) - 1)
     with pytest.raises(RenderFailed) as told:
         await one(renderer, recipe)
-    assert told.value.code == "invalid_film"
+    assert told.value.code == "invalid_video"
     await renderer.close()
 
 
 @pytest.mark.parametrize("change", [{"width": 64}, {"frames": 33}])
-async def test_another_film_than_was_asked_for(
-    other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes, change: dict[str, int]
+async def test_another_video_than_was_asked_for(
+    other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes, change: dict[str, int]
 ) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
     with pytest.raises(RenderFailed) as told:
         await one(renderer, replace(recipe, **change))  # type: ignore[arg-type]  # fields by name
     assert told.value.code == "upstream_mismatch"
 
 
-async def test_a_frame_more_is_noted(other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
+async def test_a_frame_more_is_noted(other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes) -> None:
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
     clip = await one(renderer, replace(recipe, frames=16))
     assert clip.notes == ("the upstream made 17 frames at 8 fps, not 16 at 8",)
 
 
-async def test_redirects_lead_to_public_addresses_only(other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes) -> None:
+async def test_redirects_lead_to_public_addresses_only(other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes) -> None:
     secret = Other()
-    secret.answers["GET /film"] = (200, {}, film)
+    secret.answers["GET /video"] = (200, {}, video)
     port = secret.url.rpartition(":")[2]
-    near = [f"http://127.0.0.1:{port}/film", f"http://localhost:{port}/film", f"http://[::1]:{port}/film", f"//127.0.0.1:{port}/film"]
+    near = [f"http://127.0.0.1:{port}/video", f"http://localhost:{port}/video", f"http://[::1]:{port}/video", f"//127.0.0.1:{port}/video"]
     strange = ["file:///etc/passwd", "http://169.254.169.254/latest", "http://10.0.0.1/", "ftp://example.com/", "http://", "http://[x"]
     for location in near + strange:
         other.answers["GET /v1/videos/video_1/content"] = (302, {"Location": location}, b"")
@@ -276,12 +284,12 @@ async def test_redirects_lead_to_public_addresses_only(other: Other, renderer: U
 
 
 async def test_redirects_within_the_upstream_are_followed_a_few_times(
-    other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes
+    other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes
 ) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (302, {"Location": "/film"}, b"")
-    other.answers["GET /film"] = (200, {}, film)
+    other.answers["GET /v1/videos/video_1/content"] = (302, {"Location": "/video"}, b"")
+    other.answers["GET /video"] = (200, {}, video)
     assert (await one(renderer, recipe)).video is not None
-    other.answers["GET /film"] = (302, {"Location": "/film"}, b"")
+    other.answers["GET /video"] = (302, {"Location": "/video"}, b"")
     with pytest.raises(RenderFailed, match="more than"):
         await one(renderer, recipe)
 
@@ -333,14 +341,14 @@ async def test_whoever_waits_may_be_cancelled(other: Other, renderer: UpstreamRe
     assert other.kinds()[-1] == "DELETE"
 
 
-async def test_only_the_newest_films_are_kept(other: Other, renderer: UpstreamRenderer, recipe: Recipe, film: bytes) -> None:
-    other.answers["GET /v1/videos/video_1/content"] = (200, {}, film)
+async def test_only_the_newest_videos_are_kept(other: Other, renderer: UpstreamRenderer, recipe: Recipe, video: bytes) -> None:
+    other.answers["GET /v1/videos/video_1/content"] = (200, {}, video)
     other.says("POST /v1/videos", id="video_1", status="completed")
     made = [await one(renderer, recipe) for _ in range(6)]
     assert [clip.video is not None and clip.video.exists() for clip in made] == [False, False, True, True, True, True]
 
 
-async def test_a_film_in_another_codec_is_encoded_anew(tmp_path: Path) -> None:
+async def test_a_video_in_another_codec_is_encoded_anew(tmp_path: Path) -> None:
     import av
 
     strange = tmp_path / "strange.mp4"
@@ -350,7 +358,7 @@ async def test_a_film_in_another_codec_is_encoded_anew(tmp_path: Path) -> None:
         for at in range(9):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((64, 64, 3), 20 * at, np.uint8), format="rgb24")))
         container.mux(stream.encode(None))
-    before, after = await probe(strange), await probe((await adopt(strange, tmp_path)).video)
+    before, after = await probe(strange), await probe((await adopt_video(strange, tmp_path)).video)
     assert (before.codec, after.codec, after.pix_fmt, after.faststart) == ("mpeg4", "h264", "yuv420p", True)
     assert (after.frames, after.fps) == (before.frames, before.fps) == (9, 8)
 

@@ -1,4 +1,4 @@
-"""The worker against real rows and real films; only the renderer is small and predictable."""
+"""The worker against real rows and real videos; only the renderer is small and predictable."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any
 import av
 import pytest
 
-from cache.clip import KINDS, Clip, ObjectKind, StoredObject
-from cache.errors import DatabaseAway, OutOfMemory, RenderFailed, RenderStopped, StoreAway
+from cache.clip import KINDS, Clip, StoredKind, StoredObject
+from cache.errors import DatabaseAway, DiskFull, OutOfMemory, RenderFailed, RenderStopped, StoreAway, Unavailable
 from cache.storage.bytes.folder import FolderObjects
-from cache.storage.database import Database
-from generator.queueing.leases import Terms
-from generator.queueing.queue import Submitted
-from generator.renderer import Order, Progress
-from generator.working.heartbeat import Heartbeat
-from generator.working.worker import Worker
+from cache.storage.database.database import Database
+from generator.queue.leases import LeaseTerms
+from generator.queue.queue import SubmittedJob
+from generator.renderer import Progress, RenderOrder
+from generator.worker.heartbeat import Heartbeat
+from generator.worker.worker import Worker
 from tests.stage import RECIPE, SERVED, PredictableRenderer, Stage, frames_of, seeded, set_stage, take
 
 
@@ -73,16 +73,16 @@ async def objects_of(stage: Stage) -> list[str]:
     return [name async for name, _, _ in stage.objects.names("")]
 
 
-async def test_a_job_becomes_a_film(stage: Stage, making: Path, tmp_path: Path) -> None:
+async def test_a_job_becomes_a_video(stage: Stage, making: Path, tmp_path: Path) -> None:
     renderer = PredictableRenderer()
     async with working(stage.worker(renderer, making)):
         request, found = await stage.ask(seeded(seed=5))
-        assert isinstance(found, Submitted)
+        assert isinstance(found, SubmittedJob)
         assert await closed(stage, found.job_id) == "done"
     clip = await clip_of(stage, found.job_id)
     assert (await stage.row("requests", request)).clip_id == clip.id
     assert set(clip.objects) == set(KINDS)
-    assert set(clip.stages_ms) == {"queue", "text_encode", "denoise", "vae_decode", "film", "store"}
+    assert set(clip.stages_ms) == {"queue", "text_encode", "denoise", "vae_decode", "video_encode", "store"}
     assert all(took > 0 for took in clip.stages_ms.values())
     assert clip.gpu_seconds == 0.5
     assert await stage.shelf.read(clip, "latent") == b"latent"
@@ -91,7 +91,7 @@ async def test_a_job_becomes_a_film(stage: Stage, making: Path, tmp_path: Path) 
     drawn = frames_of(renderer.rendered[0])
     assert len(shown) == len(drawn)
     assert abs(shown[0].mean(axis=(0, 1)) - drawn[0].mean(axis=(0, 1))).max() < 12, "this seed's colour"
-    assert renderer.rendered == [Order("a red ball", RECIPE, 5)]
+    assert renderer.rendered == [RenderOrder("a red ball", RECIPE, 5, pinned=True)]
     assert remains(making) == []
 
 
@@ -99,7 +99,7 @@ async def test_one_render_for_all_who_ask(stage: Stage, making: Path) -> None:
     renderer = PredictableRenderer()
     async with working(stage.worker(renderer, making)):
         asked = await asyncio.gather(*(stage.ask(take()) for _ in range(10)))
-        jobs = {found.job_id for _, found in asked if isinstance(found, Submitted)}
+        jobs = {found.job_id for _, found in asked if isinstance(found, SubmittedJob)}
         assert [await closed(stage, job) for job in jobs] == ["done"]
     assert len(renderer.rendered) == 1
     assert len({(await stage.row("requests", request)).clip_id for request, _ in asked}) == 1
@@ -137,7 +137,7 @@ async def test_progress_is_told_and_written_and_never_goes_back(stage: Stage, ma
 async def test_a_failed_render_fails_its_job_and_not_the_worker(stage: Stage, making: Path, fault: Exception, code: str) -> None:
     async with working(stage.worker(PredictableRenderer(faults=[fault]), making)):
         request, found = await stage.ask(take("one"))
-        assert isinstance(found, Submitted)
+        assert isinstance(found, SubmittedJob)
         assert await closed(stage, found.job_id) == "failed"
         row = await stage.row("requests", request)
         assert row.error_code == code
@@ -150,7 +150,7 @@ async def test_a_cancel_stops_the_renderer_within_a_step(stage: Stage, making: P
     renderer = PredictableRenderer(steps=1000, step_seconds=0.02)
     async with working(stage.worker(renderer, making)):
         request, found = await stage.ask(take())
-        assert isinstance(found, Submitted)
+        assert isinstance(found, SubmittedJob)
         await eventually(renderer.begun.is_set)
         assert (await stage.queue.withdraw(request)).stop
         await eventually(lambda: renderer.stopped == 1, timeout=1)
@@ -196,7 +196,7 @@ async def test_a_worker_that_lost_its_lease_keeps_no_object(stage: Stage, making
 
 
 async def test_the_lease_is_renewed_while_the_renderer_is_busy(database: Database, tmp_path: Path, making: Path) -> None:
-    stage = set_stage(database, tmp_path, Terms(lease=0.6))
+    stage = set_stage(database, tmp_path, LeaseTerms(lease=0.6))
     async with working(stage.worker(PredictableRenderer(steps=1, step_seconds=1.5), making)):
         job = await stage.job_for(take())
         while (await stage.row("jobs", job)).state != "done":
@@ -206,11 +206,11 @@ async def test_the_lease_is_renewed_while_the_renderer_is_busy(database: Databas
 
 
 async def test_an_attempt_over_its_time_is_failed(database: Database, tmp_path: Path, making: Path) -> None:
-    stage = set_stage(database, tmp_path, Terms(job=0.3))
+    stage = set_stage(database, tmp_path, LeaseTerms(job=0.3))
     renderer = PredictableRenderer(steps=1000, step_seconds=0.02)
     async with working(stage.worker(renderer, making)):
         request, found = await stage.ask(take())
-        assert isinstance(found, Submitted)
+        assert isinstance(found, SubmittedJob)
         assert await closed(stage, found.job_id) == "failed"
         assert (await stage.row("requests", request)).error_code == "timed_out"
         await eventually(lambda: renderer.stopped == 1)
@@ -243,15 +243,16 @@ async def test_an_orderly_stop_hands_back_what_takes_longer(stage: Stage, making
 
 
 class Faulty(FolderObjects):
-    """A store that is away for a number of puts."""
+    """A store that is away, or its disk full, for a number of puts."""
 
     away = 0
+    fault: Unavailable = StoreAway("the store does not answer")
 
-    async def put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
+    async def put(self, owner_id: str, kind: StoredKind, body: Path | bytes, content_type: str) -> StoredObject:
         if self.away > 0:
             self.away -= 1
-            raise StoreAway("the store does not answer")
-        return await super().put(clip_id, kind, body, content_type)
+            raise self.fault
+        return await super().put(owner_id, kind, body, content_type)
 
 
 async def test_a_store_that_is_away_for_a_moment_costs_no_render(database: Database, tmp_path: Path, making: Path) -> None:
@@ -267,8 +268,8 @@ async def test_a_store_that_is_away_for_a_moment_costs_no_render(database: Datab
 async def test_a_store_that_stays_away_loses_no_job(
     database: Database, tmp_path: Path, making: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.working.attempt._INSIST", 0.1)
-    monkeypatch.setattr("generator.working.worker._PAUSE", 0.05)
+    monkeypatch.setattr("generator.worker.attempt._INSIST", 0.1)
+    monkeypatch.setattr("generator.worker.worker._PAUSE", 0.05)
     objects = Faulty(tmp_path / "objects")
     objects.away = 1000
     stage = set_stage(database, tmp_path, objects=objects)
@@ -279,6 +280,21 @@ async def test_a_store_that_stays_away_loses_no_job(
         objects.away = 0
         assert await closed(stage, job) == "done"
     assert (await stage.row("jobs", job)).lost == 0
+
+
+async def test_a_disk_that_stays_full_ends_the_job_after_the_last_attempt(
+    database: Database, tmp_path: Path, making: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generator.worker.attempt._INSIST", 0.1)
+    monkeypatch.setattr("generator.worker.worker._PAUSE", 0.05)
+    objects, renderer = Faulty(tmp_path / "objects"), PredictableRenderer()
+    objects.away, objects.fault = 1000, DiskFull("the object store's disk is full")
+    stage = set_stage(database, tmp_path, LeaseTerms(attempts=2), objects=objects)
+    async with working(stage.worker(renderer, making)):
+        job = await stage.job_for(take())
+        assert await closed(stage, job) == "failed"
+    row = await stage.row("jobs", job)
+    assert (row.error_code, row.attempt, row.lost, len(renderer.rendered)) == ("disk_full", 2, 0, 2)
 
 
 async def test_a_commit_whose_answer_is_lost_keeps_its_clip(stage: Stage, making: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -307,7 +323,7 @@ async def test_objects_stay_where_nobody_knows_whether_the_commit_came_through(
         await finish(*args)
         raise DatabaseAway("the answer was lost")
 
-    monkeypatch.setattr("generator.working.attempt._INSIST", 0.0)
+    monkeypatch.setattr("generator.worker.attempt._INSIST", 0.0)
     monkeypatch.setattr(stage.leases, "finish", deaf)
     async with working(stage.worker(PredictableRenderer(), making)):
         job = await stage.job_for(take())
@@ -339,7 +355,7 @@ async def test_nothing_is_rendered_on_a_full_disk(stage: Stage, making: Path) ->
 
 
 async def test_a_model_that_loads_late_is_waited_for(stage: Stage, making: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generator.working.worker._PAUSE", 0.05)
+    monkeypatch.setattr("generator.worker.worker._PAUSE", 0.05)
     faults = [RenderFailed("weights are not there yet"), OSError("nor is the folder")]
     worker = stage.worker(PredictableRenderer(load_faults=faults), making)
     job = await stage.job_for(take())

@@ -1,1 +1,1 @@
-"""Will one do? From a prompt to a Verdict: similarity nominates, a judge decides."""
+"""Matching: from a prompt to a Verdict. Similarity nominates, the judge decides."""

@@ -1,4 +1,4 @@
-"""Which prompts would be answered by a clip made for another: nominated by their vectors, decided by the judge."""
+"""Coverage: the prompts that a clip made for another would answer, nominated by their vectors, decided by the judge."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.matching.encoding.encoders import Encoders
-from cache.matching.judge import Served, before_verifier, judge
+from cache.matching.judge import LEAST_SIMILARITY, Accepted, before_verifier, judge
 
-WORTH_A_LOOK = 0.5  # cosine under which no judge was ever seen to accept
 _BLOCK = 512  # rows of similarities held at a time
 
 
@@ -25,17 +24,19 @@ class Cover:
 
 
 @dataclass(frozen=True)
-class Nominee:
+class CoverCandidate:
     by: int
     of: int
     similarity: float
 
 
-def nominate(vectors: NDArray[np.float32], worth: Sequence[float], nearest: int, most: int, floor: float = WORTH_A_LOOK) -> list[Nominee]:
+def nominate(
+    vectors: NDArray[np.float32], worth: Sequence[float], nearest: int, most: int, floor: float = LEAST_SIMILARITY
+) -> list[CoverCandidate]:
     """For each prompt its `nearest` neighbours over `floor` as those that may cover it; at most `most` pairs in all, of
     the prompts that are worth most. `vectors` are of length 1.
     """
-    found: list[Nominee] = []
+    found: list[CoverCandidate] = []
     for start in range(0, len(vectors), _BLOCK):
         scores = vectors[start : start + _BLOCK] @ vectors.T
         for row, line in enumerate(scores):
@@ -43,13 +44,13 @@ def nominate(vectors: NDArray[np.float32], worth: Sequence[float], nearest: int,
             for by in np.argsort(-line, kind="stable")[:nearest]:
                 if line[by] < floor:
                     break
-                found.append(Nominee(int(by), start + row, float(line[by])))
+                found.append(CoverCandidate(int(by), start + row, float(line[by])))
     found.sort(key=lambda one: (-worth[one.of] * one.similarity, one.of, one.by))
     return found[:most]
 
 
 def judge_nominees(
-    prompts: Sequence[str], nominees: Sequence[Nominee], encoders: Encoders, max_wrong: float, both_ways: bool = False
+    prompts: Sequence[str], nominees: Sequence[CoverCandidate], encoders: Encoders, max_wrong: float, both_ways: bool = False
 ) -> list[Cover]:
     """`both_ways`: a clip that shows more than is asked does not do, either.
 
@@ -69,11 +70,11 @@ def judge_nominees(
     covers = []
     for one, entailment in zip(left, words, strict=True):
         judgement = judge(prompts[one.of], prompts[one.by], one.similarity, entailment, encoders.calibration, max_wrong)
-        if isinstance(judgement, Served):
+        if isinstance(judgement, Accepted):
             covers.append(Cover(one.by, one.of, judgement.confidence))
     if not both_ways or not covers:
         return covers
     similarity = {(one.by, one.of): one.similarity for one in left}
-    turned = [Nominee(one.of, one.by, similarity[one.by, one.of]) for one in covers]
+    turned = [CoverCandidate(one.of, one.by, similarity[one.by, one.of]) for one in covers]
     back = {(one.of, one.by) for one in judge_nominees(prompts, turned, encoders, max_wrong)}
     return [one for one in covers if (one.by, one.of) in back]

@@ -1,16 +1,32 @@
-"""The clips that answered or were candidates lately, by exact key or id: what spares a hit its look-up in the database."""
+"""The exact memory: recent hits and candidates by exact key or id, which saves a hit its look-up in the database."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from cachetools import LRUCache
 
 from cache.clip import Clip
-from cache.variant import Film, Variant
+from cache.variant import Spec, Variant
 
 
-def exact_key(film: Film, pinned_seed: int | None) -> str:
-    """The key that a request is looked up by: with a pinned seed only that very Variant, else any take of the film."""
-    return film.key if pinned_seed is None else Variant(film, pinned_seed=pinned_seed).key
+def exact_key(spec: Spec, pinned_seed: int | None) -> str:
+    """The key that a request is looked up by: with a pinned seed only that very Variant, else any take of the Spec."""
+    return spec.key if pinned_seed is None else Variant(spec, pinned_seed=pinned_seed).key
+
+
+class _Clips(LRUCache[str, Clip]):
+    """Takes the key of what leaves out of `keys`, by which a clip's own are known."""
+
+    def __init__(self, most: int, keys: dict[str, set[str]]) -> None:
+        super().__init__(most)
+        self._keys = keys
+
+    def __delitem__(self, key: str) -> None:
+        clip = self[key]
+        super().__delitem__(key)
+        keys = self._keys[clip.id]
+        keys.discard(key)
+        if not keys:
+            del self._keys[clip.id]
 
 
 class ExactMemory:
@@ -20,9 +36,8 @@ class ExactMemory:
     """
 
     def __init__(self, most: int = 50_000) -> None:
-        self._most = most
-        self._clips: OrderedDict[str, Clip] = OrderedDict()
         self._keys: dict[str, set[str]] = {}
+        self._clips = _Clips(most, self._keys)
         self.hits = self.misses = 0
 
     def __len__(self) -> int:
@@ -34,7 +49,6 @@ class ExactMemory:
             self.misses += 1
         else:
             self.hits += 1
-            self._clips.move_to_end(key)
         return clip
 
     def at_hand(self, clip_id: str) -> Clip | None:
@@ -42,25 +56,17 @@ class ExactMemory:
         return self._clips.get(clip_id)
 
     def put(self, key: str, clip: Clip) -> None:
-        self._drop(key)
+        if not self._clips.maxsize:
+            return
+        self._clips.pop(key, None)
         self._clips[key] = clip
         self._keys.setdefault(clip.id, set()).add(key)
-        while len(self._clips) > self._most:
-            self._drop(next(iter(self._clips)))
 
     def forget(self, clip_id: str) -> None:
         """The clip changed: the next request for it reads its row."""
         for key in list(self._keys.get(clip_id, ())):
-            self._drop(key)
+            self._clips.pop(key, None)
 
     def forget_all(self) -> None:
         self._clips.clear()
         self._keys.clear()
-
-    def _drop(self, key: str) -> None:
-        clip = self._clips.pop(key, None)
-        if clip is not None:
-            keys = self._keys[clip.id]
-            keys.discard(key)
-            if not keys:
-                del self._keys[clip.id]

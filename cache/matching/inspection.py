@@ -1,4 +1,4 @@
-"""What would be served for a prompt, and why not the others: the same walk as a request's, which writes nothing down."""
+"""The inspection of a prompt: the clip that would be served, and why not the others; the same look-up as a request's, recording nothing."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import time
 from dataclasses import dataclass
 
 from cache.clip import Clip
-from cache.matching.judge import Refused, Served
+from cache.matching.judge import Accepted, Rejected
 from cache.matching.lookup import ASKED, Lookup
 from cache.matching.rules.differences import differences
 from cache.matching.rules.facts import Fact
 from cache.matching.rules.slots import read
 from cache.matching.shared_tier import SharedTier
-from cache.storage.database import Database
-from cache.storage.shelf import Shelf
-from cache.variant import Film
+from cache.storage.clips.shelf import Shelf
+from cache.storage.database.database import Database
+from cache.variant import Spec
 from cache.verdict import Candidate, Exact, Miss, Near
 
 
@@ -51,7 +51,7 @@ class Inspected:
         return None if isinstance(found, Miss) else found.clip
 
     def fate(self, one: Considered) -> str:
-        """What becomes of this neighbour, in words."""
+        """The fate of this neighbour, in words."""
         if self.served is not None and one.clip.id == self.served.id:
             return "would be served"
         if one.reason is not None:
@@ -67,31 +67,31 @@ class Inspection:
     def __init__(self, database: Database, shelf: Shelf, lookup: Lookup, shared: SharedTier) -> None:
         self._database, self._shelf, self._lookup, self._shared = database, shelf, lookup, shared
 
-    async def inspect(self, film: Film, *, shares: bool = False) -> Inspected:
+    async def inspect(self, spec: Spec, *, shares: bool = False) -> Inspected:
         """`shares`: as for a tenant that the shared pool may answer."""
         began, at = time.perf_counter(), time.time()
         async with self._database.read() as connection:
-            exact = await self._shelf.find_exact(connection, film.key)
-        search = await self._lookup.near(film, 0.0, at)
+            exact = await self._shelf.find_exact(connection, spec.key)
+        search = await self._lookup.near(spec, 0.0, at)
         considered: list[Considered] = []
         if search.embedding is not None:
-            for clip, similarity in await self._lookup.neighbours(film, search.embedding, 0.0, at):
-                considered.append(await self._consider(film, clip, similarity))
+            for clip, similarity in await self._lookup.neighbours(spec, search.embedding, 0.0, at):
+                considered.append(await self._consider(spec, clip, similarity))
         verdict = search.verdict if exact is None else Exact(exact)
         unread = search.verdict.refused[0].reason if search.embedding is None and search.verdict.refused else None
-        pooled = await self._shared.find(film, search.embedding, None) if shares and isinstance(verdict, Miss) else None
+        pooled = await self._shared.find(spec, search.embedding, None) if shares and isinstance(verdict, Miss) else None
         took = (time.perf_counter() - began) * 1000
-        return Inspected(verdict, tuple(considered), read(film.prompt.text).facts, pooled, unread, took)
+        return Inspected(verdict, tuple(considered), read(spec.prompt.text).facts, pooled, unread, took)
 
-    async def _consider(self, film: Film, clip: Clip, similarity: float) -> Considered:
+    async def _consider(self, spec: Spec, clip: Clip, similarity: float) -> Considered:
         cached = clip.prompt or ""
-        judgement: Served | Refused = await self._lookup.weigh(film, Candidate(clip.id, cached, similarity))
+        judgement: Accepted | Rejected = await self._lookup.weigh(spec, Candidate(clip.id, cached, similarity))
         there = read(cached)
         return Considered(
             clip,
             similarity,
             judgement.confidence,
-            judgement.reason if isinstance(judgement, Refused) else None,
-            tuple(differences(read(film.prompt.text), there)),
+            judgement.reason if isinstance(judgement, Rejected) else None,
+            tuple(differences(read(spec.prompt.text), there)),
             there.facts,
         )

@@ -1,4 +1,4 @@
-"""Judge pairs of prompts by hand: what `reprise judge` does, with no server and no database."""
+"""The judging of single pairs of prompts, for `reprise judge`: no server and no database."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cache.errors import Invalid
 from cache.matching.calibration import Entailment
 from cache.matching.encoding.encoders import Encoders
 from cache.matching.encoding.loading import load_encoders
-from cache.matching.judge import Refused, Served, before_verifier, judge
+from cache.matching.judge import Accepted, Rejected, before_verifier, judge
 from cache.prompt import Prompt
 
 CHUNK = 128  # pairs that go through the models together
@@ -43,14 +43,15 @@ def _parse(line: str | bytes) -> Pair | str:
         return f"not JSON: {error}"
     if not isinstance(row, dict):
         return "not a JSON object"
+    said: dict[str, str] = {}
     for field in ("new", "cached"):
         if not isinstance(row.get(field), str):
             return f"{field} is missing" if field not in row else f"{field} is not a string"
         try:
-            Prompt.parse(row[field], field)
+            said[field] = Prompt.parse(row[field], field).text
         except Invalid as error:
             return error.message
-    return Pair(row["new"], row["cached"])
+    return Pair(**said)
 
 
 def judge_chunk(pairs: list[Pair | str], encoders: Encoders, max_wrong: float) -> Iterator[dict[str, object]]:
@@ -60,11 +61,11 @@ def judge_chunk(pairs: list[Pair | str], encoders: Encoders, max_wrong: float) -
         if isinstance(pair, str):
             continue
         if Prompt(pair.new).normal == Prompt(pair.cached).normal:
-            answers[at] = _answer(Served(1.0), 1.0, "the same words")
+            answers[at] = _answer(Accepted(1.0), 1.0, "the same words")
             continue
         unread = encoders.embedder.refuses(pair.new) or encoders.embedder.refuses(pair.cached)
         if unread is not None:
-            answers[at] = _answer(Refused(f"{unread}: exact only", 0.0), None)
+            answers[at] = _answer(Rejected(f"{unread}: exact only", 0.0), None)
         else:
             open_pairs.append((at, pair))
     texts = sorted({text for _, pair in open_pairs for text in (pair.new, pair.cached)}, key=len)
@@ -75,7 +76,7 @@ def judge_chunk(pairs: list[Pair | str], encoders: Encoders, max_wrong: float) -
         early = before_verifier(pair.new, pair.cached, similarity, encoders.calibration, max_wrong)
         if early is None and encoders.verifier is not None:
             unread = encoders.verifier.refuses(pair.new, pair.cached)
-            early = Refused(unread, 0.0) if unread else None
+            early = Rejected(unread, 0.0) if unread else None
         if early is None:
             left.append((at, pair, similarity))
         else:
@@ -89,13 +90,13 @@ def judge_chunk(pairs: list[Pair | str], encoders: Encoders, max_wrong: float) -
     yield from answers
 
 
-def _answer(judgement: Served | Refused, similarity: float | None, why: str = "says the same or more") -> dict[str, object]:
-    served = isinstance(judgement, Served)
+def _answer(judgement: Accepted | Rejected, similarity: float | None, why: str = "says the same or more") -> dict[str, object]:
+    served = isinstance(judgement, Accepted)
     return {
         "served": served,
         "confidence": round(judgement.confidence, 4),
         "similarity": None if similarity is None else round(similarity, 4),
-        "reason": judgement.reason if isinstance(judgement, Refused) else why,
+        "reason": judgement.reason if isinstance(judgement, Rejected) else why,
     }
 
 

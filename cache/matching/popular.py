@@ -1,4 +1,4 @@
-"""From what was asked to what to make: the wanted films, which of them would answer which, and the best few of them."""
+"""Popular prompts: the requested Specs, which of them would answer which, and the best few to render."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from math import inf
 
 from cache.matching.coverage import Cover, judge_nominees, nominate
 from cache.matching.encoding.encoders import Encoders
-from cache.planning import Asks, Option, Repeats, choose, expected_hits
+from cache.planning import Asks, Option, Repeats, choose_prompts, expected_hits
 
 _PORTION = 64  # pairs judged between two looks at whether anybody still wants to know
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A film as it was asked for, by its key. Films of different `group`s (Recipes) never answer each other."""
+class WantedSpec:
+    """A Spec as it was asked for, by its key. Specs of different `group`s (Recipes) never answer each other."""
 
     key: str
     prompt: str
@@ -31,7 +31,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Outlook:
-    """When it is asked, and how far ahead it looks: all in seconds. `watched`: how long asks were counted."""
+    """The time of the question and how far ahead it looks: all in seconds. `watched`: how long asks were counted."""
 
     now: float
     half_life: float
@@ -41,11 +41,11 @@ class Outlook:
 
 @dataclass(frozen=True)
 class Bounds:
-    """`budget` prompts for at most `gpu_seconds`, chosen among `films`, after at most `pairs` were put to the judge."""
+    """`budget` prompts for at most `gpu_seconds`, chosen among `specs`, after at most `pairs` were put to the judge."""
 
     budget: int
     gpu_seconds: float = inf
-    films: int = 2000
+    specs: int = 2000
     pairs: int = 4000
     nearest: int = 6
     both_ways: bool = False  # see judge_nominees
@@ -53,7 +53,7 @@ class Bounds:
 
 @dataclass(frozen=True)
 class Covered:
-    wanted: Wanted
+    wanted: WantedSpec
     confidence: float
 
 
@@ -61,7 +61,7 @@ class Covered:
 class Proposal:
     """`expected_hits` within the horizon, beyond those of the proposals before it. `covers`: others than itself."""
 
-    wanted: Wanted
+    wanted: WantedSpec
     expected_hits: float
     covers: tuple[Covered, ...] = ()
 
@@ -69,7 +69,7 @@ class Proposal:
 @dataclass(frozen=True)
 class Proposed:
     proposals: list[Proposal] = field(default_factory=list)
-    films: int = 0
+    specs: int = 0
     pairs: int = 0
 
     @property
@@ -78,7 +78,7 @@ class Proposed:
 
 
 def propose(
-    films: Sequence[Wanted],
+    specs: Sequence[WantedSpec],
     encoders: Encoders | None,
     max_wrong: float,
     outlook: Outlook,
@@ -89,49 +89,49 @@ def propose(
 
     `stop` set ends it early, with what was judged until then.
     """
-    worth = {one.key: expected_hits(one.asks, outlook.now, outlook.half_life, outlook.watched, outlook.horizon) for one in films}
-    looked = sorted(films, key=lambda one: (-worth[one.key], one.key))[: bounds.films]
+    worth = {one.key: expected_hits(one.asks, outlook.now, outlook.half_life, outlook.watched, outlook.horizon) for one in specs}
+    looked = sorted(specs, key=lambda one: (-worth[one.key], one.key))[: bounds.specs]
     pairs, covers = _covers(looked, worth, encoders, max_wrong, bounds, stop or threading.Event())
-    # A film is as sure to come again as all that mean the same are together.
+    # A Spec is as sure to come again as all that mean the same are together.
     support = {one.key: one.count for one in looked}
     for cover in covers:
         support[looked[cover.of].key] += looked[cover.by].count
-    repeats = Repeats.of(one.count for one in films)
+    repeats = Repeats.of(one.count for one in specs)
     worth = {one.key: worth[one.key] * repeats.share(support[one.key]) for one in looked}
     answered: dict[int, dict[str, Covered]] = {at: {} for at in range(len(looked))}
     for cover in covers:
         answered[cover.by][looked[cover.of].key] = Covered(looked[cover.of], cover.confidence)
     options = {one.key: Option(frozenset({one.key, *answered[at]}), one.gpu_seconds) for at, one in enumerate(looked)}
     place = {one.key: at for at, one in enumerate(looked)}
-    chosen = choose(options, worth, bounds.budget, bounds.gpu_seconds)
+    chosen = choose_prompts(options, worth, bounds.budget, bounds.gpu_seconds)
     return Proposed(
         [
             Proposal(
-                looked[place[one.key]], one.gain, tuple(answered[place[one.key]][film] for film in one.covers if film != one.key)
+                looked[place[one.key]], one.gain, tuple(answered[place[one.key]][spec] for spec in one.covers if spec != one.key)
             )
             for one in chosen
         ],
-        len(films),
+        len(specs),
         pairs,
     )  # fmt: skip
 
 
 def _covers(
-    films: Sequence[Wanted], worth: dict[str, float], encoders: Encoders | None, max_wrong: float, bounds: Bounds, stop: threading.Event
+    specs: Sequence[WantedSpec], worth: dict[str, float], encoders: Encoders | None, max_wrong: float, bounds: Bounds, stop: threading.Event
 ) -> tuple[int, list[Cover]]:
-    """How many pairs were judged, and those accepted, by place in `films`."""
+    """The number of pairs judged, and those accepted, by place in `specs`."""
     if encoders is None or encoders.verifier is None:
         return 0, []
     covers: list[Cover] = []
     judged = 0
     groups: dict[str, list[int]] = {}
-    for at, one in enumerate(films):
+    for at, one in enumerate(specs):
         groups.setdefault(one.group, []).append(at)
     for places in groups.values():
-        prompts = [films[at].prompt for at in places]
+        prompts = [specs[at].prompt for at in places]
         vectors = encoders.embedder.embed_now(prompts)
-        share = bounds.pairs * len(places) // len(films)
-        nominees = nominate(vectors, [worth[films[at].key] for at in places], bounds.nearest, share)
+        share = bounds.pairs * len(places) // len(specs)
+        nominees = nominate(vectors, [worth[specs[at].key] for at in places], bounds.nearest, share)
         for start in range(0, len(nominees), _PORTION):
             if stop.is_set():
                 return judged, covers

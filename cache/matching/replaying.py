@@ -1,10 +1,11 @@
-"""A log of past requests read by the real encoder and judge, for a replay: what `reprise replay` does, with no server."""
+"""The replaying of a log of requests with the real encoder and judge, for `reprise replay`: no server."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from cache.canonical import digest
 from cache.errors import Invalid
 from cache.matching.encoding.encoders import Encoders
-from cache.matching.judge import before_verifier, judge
+from cache.matching.judge import Accepted, Rejected, before_verifier, judge
 from cache.prompt import Prompt
-from cache.replay import Nominee, Past
+from cache.replay import Past, ReplayCandidate
 
 NEAREST = 10  # neighbours that rules look at, as in a lookup
 READ = 2  # of which the verifier reads so many
@@ -37,16 +38,16 @@ class Line:
     pinned: bool = False
 
     @property
-    def film(self) -> str:
+    def spec(self) -> str:
         return f"{self.shelf}:{self.prompt.digest}"
 
 
 @dataclass
 class _Shelf:
-    """Every film asked for on it so far, with its vector; grows by doubling."""
+    """Every Spec asked for on it so far, with its vector; grows by doubling."""
 
     lines: list[Line] = field(default_factory=list)
-    films: set[str] = field(default_factory=set)
+    specs: set[str] = field(default_factory=set)
     vectors: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def add(self, line: Line, vector: NDArray[np.float32]) -> None:
@@ -57,7 +58,7 @@ class _Shelf:
             self.vectors = grown
         self.vectors[len(self.lines)] = vector
         self.lines.append(line)
-        self.films.add(line.film)
+        self.specs.add(line.spec)
 
     def nearest(self, vector: NDArray[np.float32], count: int) -> list[tuple[Line, float]]:
         if not self.lines:
@@ -102,12 +103,14 @@ def _prompt(row: Mapping[str, object]) -> Prompt:
 def _number(row: Mapping[str, object], name: str, default: float) -> float:
     value = row.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        raise Invalid(name, f"{name} is a number, and not below 0")
+        raise Invalid(name, f"{name} must be a number, at least 0")
     return float(value)
 
 
-def judged(lines: list[Line], encoders: Encoders, told: Callable[[int], None] = lambda _: None, *, both_ways: bool = False) -> list[Past]:
-    """Each request with the neighbours that the judge gave a probability, among all films asked for before it. `told` hears how many
+def judged_log(
+    lines: list[Line], encoders: Encoders, told: Callable[[int], None] = lambda _: None, *, both_ways: bool = False
+) -> list[Past]:
+    """Each request with the neighbours that the judge gave a probability, among all Specs asked for before it. `told` hears how many
     are done. `both_ways`: a clip that shows more than is asked does not do, either.
     """
     readable = {line.prompt.text for line in lines if encoders.embedder.covers(line.prompt.text)}
@@ -117,18 +120,18 @@ def judged(lines: list[Line], encoders: Encoders, told: Callable[[int], None] = 
     asks = []
     for done, line in enumerate(lines, 1):
         shelf = shelves.setdefault(line.shelf, _Shelf())
-        nominees: tuple[Nominee, ...] = ()
-        if not line.pinned and line.film not in shelf.films and line.prompt.text in vectors:
+        nominees: tuple[ReplayCandidate, ...] = ()
+        if not line.pinned and line.spec not in shelf.specs and line.prompt.text in vectors:
             nominees = tuple(_nominees(line, shelf.nearest(vectors[line.prompt.text], NEAREST), encoders, both_ways))
             shelf.add(line, vectors[line.prompt.text])
-        asks.append(Past(line.film, line.at, line.gpu_seconds, line.length, nominees))
+        asks.append(Past(line.spec, line.at, line.gpu_seconds, line.length, nominees))
         told(done)
     # The same words come again after their neighbours were judged once: those stay their neighbours.
-    first = {past.film: past.nominees for past in reversed(asks) if past.nominees}
-    return [Past(past.film, past.at, past.gpu_seconds, past.length, first.get(past.film, ())) for past in asks]
+    first = {past.spec: past.nominees for past in reversed(asks) if past.nominees}
+    return [Past(past.spec, past.at, past.gpu_seconds, past.length, first.get(past.spec, ())) for past in asks]
 
 
-def _nominees(line: Line, neighbours: list[tuple[Line, float]], encoders: Encoders, both_ways: bool) -> Iterator[Nominee]:
+def _nominees(line: Line, neighbours: list[tuple[Line, float]], encoders: Encoders, both_ways: bool) -> Iterator[ReplayCandidate]:
     if encoders.verifier is None or encoders.calibration is None:
         return
     read = 0
@@ -139,12 +142,22 @@ def _nominees(line: Line, neighbours: list[tuple[Line, float]], encoders: Encode
         if read == READ:
             return
         read += 1
-        own = min(_own(*pair, similarity, encoders) for pair in ([(new, cached), (cached, new)] if both_ways else [(new, cached)]))
-        yield Nominee(other.film, own, encoders.calibration.at_least_as_sure(own))
+        ways = [(new, cached), (cached, new)] if both_ways else [(new, cached)]
+        own, share = min(_sureness(*way, similarity, encoders) for way in ways)
+        yield ReplayCandidate(other.spec, own, share)
 
 
-def _own(new: str, cached: str, similarity: float, encoders: Encoders) -> float:
-    """The judge's own word on a pair: with a limit that nothing keeps it always answers with the pair's own probability."""
+def _sureness(new: str, cached: str, similarity: float, encoders: Encoders) -> tuple[float, float]:
+    """A pair's own probability, which a limit that nothing keeps makes the judge tell, and the share of right answers among pairs at
+    least as sure; 0 where no limit would serve it, since the verifier says no.
+    """
     assert encoders.verifier is not None, "asked only with one"
     (entailment,) = encoders.verifier.score_now([(new, cached)])
-    return judge(new, cached, similarity, entailment, encoders.calibration, -1.0).confidence
+    own = judge(new, cached, similarity, entailment, encoders.calibration, -1.0).confidence
+    match judge(new, cached, similarity, entailment, encoders.calibration, 1.0):
+        case Accepted(confidence):
+            return own, confidence
+        case Rejected():
+            return own, 0.0
+        case other:
+            assert_never(other)

@@ -1,1 +1,1 @@
-"""Where things are: rows in the database, bytes in the object store, in the safe order."""
+"""Storage: rows in the database and bytes in the object store, written in the safe order."""

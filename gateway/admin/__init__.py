@@ -1,1 +1,1 @@
-"""`/admin`: pages for the people who run it."""
+"""`/admin`: the pages for operators."""

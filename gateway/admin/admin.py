@@ -1,4 +1,4 @@
-"""The admin pages, gathered: every page class brings its routes, and all but the login and the files lie behind the door."""
+"""All admin pages together: each page class brings its routes, and all but the login and static files are behind the door."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from litestar.handlers import HTTPRouteHandler
 
 from cache.errors import RepriseError
 from gateway.admin.page import page, static
-from gateway.entry.access import ADMIN
+from gateway.auth.access import ADMIN
 from gateway.http.problems import known, status_of
 from gateway.http.reply import Reply
 
 
 class Pages(Protocol):
-    """What a page class is: its handlers, with whole paths (`/admin/…`, `/admin/api/…`), which the door is put around."""
+    """A page class: route handlers with whole paths (`/admin/…`, `/admin/api/…`)."""
 
     def routes(self) -> list[HTTPRouteHandler]: ...
 
 
 class Admin:
-    """Every route that comes through here is marked as the door's, whatever its page class says of it."""
+    """The routes of all pages. Each is marked for the door here, whatever its page class says."""
 
     def __init__(self, *pages: Pages) -> None:
         self._pages = (static(), *pages)
@@ -35,7 +35,7 @@ class Admin:
 
 
 def told(request: Request[Any, Any, Any], error: RepriseError) -> Reply:
-    """A fact as a page, for people; as everywhere else for programs and for parts of pages."""
+    """The answer to an error: a page for people, JSON as everywhere else for programs and fragments."""
     wants = "text/html" in request.headers.get("accept", "") and not request.headers.get("hx-request")
     if not wants or request.scope["path"].startswith("/admin/api/") or status_of(type(error)) >= 500:
         return known(request, error)

@@ -1,11 +1,12 @@
-"""Charts as inline SVG, made on the server. Pure: figures in, markup out, each with its words and figures beside it.
+"""Charts as inline SVG, made on the server. Pure: numbers in, markup out, each with a text summary and a table of its numbers.
 
-Lengths along the picture are percentages and there is no viewBox, so a picture may be of any width and its text and patterns
-keep their size. Colours come from classes (charts.css), because a strict policy allows no styles here and themes change them.
+Horizontal lengths are percentages and there is no viewBox, so a chart may have any width while its text and patterns
+keep their size. Colours come from classes (charts.css): the content security policy allows no inline styles, and themes change them.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import floor, log10
@@ -16,10 +17,10 @@ from gateway.admin.figures import duration, number
 
 Shown = Callable[[float | None], str]
 
-_PLOT = 168  # pixels of height that figures are drawn in
-_BELOW = 24  # and of the labels under them
+_PLOT = 168  # height of the plot in pixels
+_BELOW = 24  # height of the labels below it
 
-# Beside its colour each kind has a pattern, for whoever cannot tell colours apart. Kinds without one are plain.
+# Besides its colour each kind has a pattern, for people who cannot tell the colours apart. Kinds without one are plain.
 _PATTERNS = {
     "near": '<path class="mark" d="M-1 1 1-1M0 6 6 0M5 7 7 5"/>',
     "joined": '<path class="mark" d="M2 0V6"/>',
@@ -28,8 +29,9 @@ _PATTERNS = {
     "failed": '<circle class="dots" cx="2" cy="2" r="1.3"/>',
     "two": '<path class="mark" d="M-1 5 1 7M0 0 6 6M5-1 7 1"/>',
     "text_encode": '<path class="mark" d="M2 0V6"/>',
+    "picture_encode": '<path class="mark" d="M0 0 6 6M6 0 0 6"/>',
     "vae_decode": '<path class="mark" d="M-1 1 1-1M0 6 6 0M5 7 7 5"/>',
-    "film": '<path class="mark" d="M0 2H6"/>',
+    "video_encode": '<path class="mark" d="M0 2H6"/>',
     "store": '<circle class="dots" cx="2" cy="2" r="1.3"/>',
 }
 _DASHED = {"near", "two"}  # lines of these kinds
@@ -37,7 +39,7 @@ _DASHED = {"near", "two"}  # lines of these kinds
 
 @dataclass(frozen=True)
 class Series:
-    """`kind` gives colour and pattern (a class `k-…` of charts.css); a value None is not known, which is not 0."""
+    """A named row of values. `kind` sets colour and pattern (class `k-…` of charts.css); None means unknown, which is not 0."""
 
     kind: str
     label: str
@@ -47,8 +49,8 @@ class Series:
 def stacked(
     name: str, title: str, slots: Sequence[str], series: Sequence[Series], *, links: Sequence[str] = (), shown: Shown = number
 ) -> Markup:
-    """Bars over time, one for each slot, its series on top of each other. `name` is unique on the page and an id.
-    `links`: where the rows behind each slot are listed.
+    """Stacked bars over time, one for each slot. `name` must be unique on the page: it becomes an id.
+    `links`: the page that lists the rows of each slot.
     """
     totals = [sum(one.values[at] or 0 for one in series) for at in range(len(slots))]
     top = round_up(max(totals, default=0))
@@ -61,22 +63,18 @@ def stacked(
             if high > 0:
                 floor_at -= high
                 parts.append(_bar(name, one.kind, at * wide + wide * 0.1, floor_at, wide * 0.8, high))
-        told = Markup("<title>{}: {}</title>").format(
-            slot, ", ".join(f"{one.label} {shown(one.values[at])}" for one in series if one.values[at]) or "nothing"
-        )
-        whole = Markup('<rect x="{:.3f}%" y="0" width="{:.3f}%" height="100%" fill="transparent"/>').format(at * wide, wide)
-        inside = Markup("").join([told, *parts, whole])
-        # The table has the same links; a key press for each bar would make the page long for those who use the keyboard.
+        inside = Markup("").join([_values_of(slot, series, at, shown), *parts, _column(at * wide, wide)])
+        # The table has the same links; one tab stop for each bar would make the page long for keyboard users.
         link = Markup('<a href="{}" tabindex="-1" aria-label="{}">{}</a>')
         bars.append(link.format(links[at], slot, inside) if links else Markup("<g>{}</g>").format(inside))
     plot = Markup("").join([_scale(top, shown), *bars])
     return _over_time(name, title, plot, slots, series, links, shown)
 
 
-def lines(
+def line_chart(
     name: str, title: str, slots: Sequence[str], series: Sequence[Series], *, links: Sequence[str] = (), shown: Shown = number
 ) -> Markup:
-    """One line for each series; gaps where a value is None."""
+    """A line for each series, with gaps where a value is None."""
     top = round_up(max((value for one in series for value in one.values if value is not None), default=0))
     wide = 100 / max(1, len(slots))
 
@@ -97,14 +95,18 @@ def lines(
                         one.kind, dashed, x0, y0, x, y
                     )
                 )
-            told = Markup("<title>{}, {}: {}</title>").format(slots[at], one.label, shown(value))
-            drawn.append(Markup('<circle class="dot k-{}" cx="{:.3f}%" cy="{:.2f}%" r="3">{}</circle>').format(one.kind, x, y, told))
-    plot = Markup("").join([_scale(top, shown), *drawn])
+            drawn.append(Markup('<circle class="dot k-{}" cx="{:.3f}%" cy="{:.2f}%" r="3"/>').format(one.kind, x, y))
+    spots = [
+        Markup("<g>{}{}</g>").format(_values_of(slot, series, at, shown), _column(at * wide, wide))
+        for at, slot in enumerate(slots)
+        if any(one.values[at] is not None for one in series)
+    ]
+    plot = Markup("").join([_scale(top, shown), *drawn, *spots])
     return _over_time(name, title, plot, slots, series, links, shown)
 
 
 def waterfall(name: str, title: str, stages: Mapping[str, float]) -> Markup:
-    """Stages one after the other, each starting where the one before ended; milliseconds by stage, in their order."""
+    """A bar for each stage, starting where the one before ended. `stages`: milliseconds by stage, in order."""
     whole = sum(stages.values()) or 1.0
     row, rows, at = 36, [], 0.0
     for count, (stage, took) in enumerate(stages.items()):
@@ -116,7 +118,7 @@ def waterfall(name: str, title: str, stages: Mapping[str, float]) -> Markup:
         over = Markup('<rect fill="url(#{}-{})" x="{:.3f}%" y="{}" width="{:.3f}%" height="14" rx="3" pointer-events="none"/>').format(
             name, stage, x, y + 18, max(wide, 0.3)
         ) if stage in _PATTERNS else Markup("")  # fmt: skip
-        # The name stands over its bar, from its left or, far to the right, up to the edge.
+        # The name stands above its bar: left-aligned with it or, far to the right, right-aligned with the edge.
         where = Markup('x="100%" text-anchor="end"') if x > 65 else Markup('x="{:.3f}%"').format(x)
         named = Markup('<text class="tick" {} y="{}">{} {}</text>').format(where, y + 13, stage.replace("_", " "), duration(took / 1000))
         rows += [named, bar, over]
@@ -130,16 +132,17 @@ def waterfall(name: str, title: str, stages: Mapping[str, float]) -> Markup:
     return _figure(name, title, svg, list(stages), series, (), lambda took: duration(None if took is None else took / 1000), legend=False)
 
 
-def spark(name: str, title: str, values: Sequence[float]) -> Markup:
-    """A small line inside a sentence or cell; its figures are in the title."""
-    top = max([*values, 0.0]) or 1.0
+def spark(name: str, title: str, values: Sequence[float | None], *, shown: Shown = number) -> Markup:
+    """A small line for a figure or a table cell, with gaps where a value is None; its values are in the title."""
+    top = max([value for value in values if value is not None], default=0.0) or 1.0
     wide = 100 / max(1, len(values) - 1)
-    told = ", ".join(number(value) for value in values)
+    told = ", ".join(shown(value) for value in values if value is not None)
     drawn = [
         Markup('<line class="line k-one" x1="{:.2f}%" y1="{:.2f}%" x2="{:.2f}%" y2="{:.2f}%"/>').format(
-            at * wide, 95 - values[at] / top * 90, (at + 1) * wide, 95 - values[at + 1] / top * 90
+            at * wide, 95 - before / top * 90, (at + 1) * wide, 95 - after / top * 90
         )
-        for at in range(len(values) - 1)
+        for at, (before, after) in enumerate(itertools.pairwise(values))
+        if before is not None and after is not None
     ]
     return Markup('<svg class="chart spark" role="img" aria-labelledby="{0}-title {0}-desc">{1}{2}</svg>').format(
         name, _told(name, title, told), Markup("").join(drawn)
@@ -147,7 +150,7 @@ def spark(name: str, title: str, values: Sequence[float]) -> Markup:
 
 
 def round_up(value: float) -> float:
-    """The least round number that is not below, with a round half; 1 for nothing."""
+    """The smallest round number that is at least `value` and has a round half; 1 for zero."""
     if value < 1e-12:
         return 1.0
     power = 10.0 ** floor(log10(value))
@@ -155,13 +158,13 @@ def round_up(value: float) -> float:
 
 
 def summary(slots: Sequence[str], series: Sequence[Series], shown: Shown) -> str:
-    """What a screen reader says instead of the picture."""
+    """The text that a screen reader reads instead of the chart."""
     if not slots:
         return "Nothing yet."
     parts = []
     for one in series:
         known = [value for value in one.values if value is not None]
-        parts.append(f"{one.label}: at most {shown(max(known))}, last {shown(known[-1])}" if known else f"{one.label}: nothing")
+        parts.append(f"{one.label}: maximum {shown(max(known))}, last {shown(known[-1])}" if known else f"{one.label}: nothing")
     return f"From {slots[0]} to {slots[-1]}. " + "; ".join(parts) + "."
 
 
@@ -172,6 +175,17 @@ def _over_time(
     return _figure(name, title, svg, slots, series, links, shown, legend=True)
 
 
+def _values_of(slot: str, series: Sequence[Series], at: int, shown: Shown) -> Markup:
+    """The values of one slot, as the title that a pointer over it shows."""
+    told = ", ".join(f"{one.label} {shown(one.values[at])}" for one in series if one.values[at])
+    return Markup("<title>{}: {}</title>").format(slot, told or "nothing")
+
+
+def _column(x: float, wide: float) -> Markup:
+    """A whole column of the plot, so that the pointer need not meet a dot or a bar."""
+    return Markup('<rect class="column" x="{:.3f}%" y="0" width="{:.3f}%" height="100%"/>').format(x, wide)
+
+
 def _bar(name: str, kind: str, x: float, y: float, wide: float, high: float) -> Markup:
     where = Markup('x="{:.3f}%" y="{:.3f}%" width="{:.3f}%" height="{:.3f}%"').format(x, max(0.0, y), wide, high)
     drawn = Markup('<rect class="bar k-{}" {}/>').format(kind, where)
@@ -179,7 +193,7 @@ def _bar(name: str, kind: str, x: float, y: float, wide: float, high: float) -> 
 
 
 def _scale(top: float, shown: Shown) -> Markup:
-    """Three lines with what they stand for."""
+    """Three grid lines with their values."""
     drawn = []
     for part in (0.0, 0.5, 1.0):
         y = 100 - part * 100
@@ -190,8 +204,8 @@ def _scale(top: float, shown: Shown) -> Markup:
 
 
 def _drawn(name: str, title: str, told: str, plot: Markup, slots: Sequence[str], series: Sequence[Series], *, linked: bool) -> Markup:
-    """The plot with its frame: a nested picture for the figures, and a few labels under it."""
-    # At three places, which a phone has room for.
+    """The plot with its frame: a nested SVG for the bars or lines, and a few labels below it."""
+    # Three labels: that many fit on a phone.
     ends = {0: ("0", "start"), len(slots) // 2: (f"{(len(slots) // 2 + 0.5) * 100 / max(1, len(slots)):.2f}%", "middle")}
     if len(slots) > 2:
         ends[len(slots) - 1] = ("100%", "end")

@@ -1,21 +1,23 @@
-"""Who may see the admin pages, and whose words they may read there."""
+"""Access to the admin pages, and to the prompts shown there."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 from http.cookies import CookieError, SimpleCookie
-from typing import Any, cast
-from urllib.parse import parse_qs, quote
+from typing import cast
+from urllib.parse import quote
 
-from litestar import Request
 from litestar.types import ASGIApp, HTTPReceiveMessage, HTTPRequestEvent, HTTPScope, Receive, Scope, Send
 
-from cache.errors import Forbidden, Invalid, TooLarge, Unauthenticated
-from cache.storage.accounts import Key
-from cache.storage.operators.sessions import Sessions
-from gateway.entry.access import Caller, authority_of, caller_of
-from gateway.http.reply import Reply, headers_of
+from cache.errors import Forbidden, Unauthenticated
+from cache.storage.fleet.accounts import Key
+from cache.storage.fleet.sessions import Sessions
+from gateway.admin.proxy_login import ProxyLogin
+from gateway.answering.ask import Caller
+from gateway.auth.access import authority_of, caller_of
+from gateway.http.forms import URLENCODED, read_whole, urlencoded
+from gateway.http.reply import AnyRequest, Reply, headers_of
 
 COOKIE = "reprise_admin"
 CSRF_HEADER = b"x-csrf-token"
@@ -24,41 +26,39 @@ LOGIN = "/admin/login"
 _SAFE = {"GET", "HEAD", "OPTIONS"}
 _MOST_FORM = 256 * 1024  # bytes of a form that is searched for its token
 
-Asked = Request[Any, Any, Any]
-
 
 def may_read(admin_tenant: str | None, row_tenant: str) -> bool:
-    """Whether prompts of `row_tenant` are shown in clear: all in open mode (None), else the admin's own tenant's only.
-    Whoever runs the place counts everybody's requests and reads nobody's words.
+    """True if prompts of `row_tenant` are shown: all in open mode (None), else only those of the admin's own tenant.
+    An operator counts the requests of all tenants but reads no other tenant's prompts.
     """
     return admin_tenant is None or admin_tenant == row_tenant
 
 
-def reader_of(request: Asked) -> str | None:
+def reader_of(request: AnyRequest) -> str | None:
     """The first argument of `may_read`: the tenant of the admin's key, None in open mode."""
     caller = caller_of(request)
     return None if caller.key_id is None else caller.tenant
 
 
-def readable(request: Asked, row_tenant: str, prompt: str | None) -> str:
-    """What stands on a page where a prompt would: the prompt, or why it is not there."""
+def readable(request: AnyRequest, row_tenant: str, prompt: str | None) -> str:
+    """The text shown for a prompt: the prompt itself, or the reason that it is not shown."""
     if not may_read(reader_of(request), row_tenant):
         return f"hidden (tenant {row_tenant})"
-    return "not kept" if prompt is None else prompt
+    return "not stored" if prompt is None else prompt
 
 
 def csrf_of(secret: str) -> str:
-    """The token of a session: only who was sent the page knows it, and the cookie cannot be told from it."""
+    """The CSRF token of a session: known only to those who were sent a page, and the cookie cannot be derived from it."""
     return hmac.new(secret.encode("utf-8", "surrogateescape"), b"reprise csrf", hashlib.sha256).hexdigest()
 
 
 class Door:
-    """In front of every /admin route but the login and the files. The gate stands before it and has looked at open mode and at
-    keys in headers; who is still nobody here needs a session.
+    """The authorization of every /admin route except the login and static files. The gate runs first and has handled open mode and
+    keys in headers; a caller that is still unknown here was named by our proxy, or needs a session.
     """
 
-    def __init__(self, sessions: Sessions) -> None:
-        self._sessions = sessions
+    def __init__(self, sessions: Sessions, proxy: ProxyLogin) -> None:
+        self._sessions, self._proxy = sessions, proxy
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
         async def let_in(scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +73,13 @@ class Door:
                 await app(scope, receive, send)
                 return
             headers = headers_of(scope)
+            named = self._proxy.caller(scope, headers)
+            if named is not None:
+                if scope.get("method") not in _SAFE:
+                    check_from_here(scope, headers)
+                scope["user"], scope["state"]["login"] = named, named.key_id
+                await app(scope, receive, send)
+                return
             secret = session_in(headers)
             key = None if secret is None else await self._sessions.key_of(secret)
             if secret is None or key is None or key.role != "admin":
@@ -93,9 +100,9 @@ def caller_for(key: Key) -> Caller:
 
 
 def session_in(headers: dict[bytes, bytes]) -> str | None:
-    """The secret in the cookie, None where there is none."""
+    """The session's secret from the cookie, None if there is none."""
     try:
-        # Several Cookie fields were joined by commas as other fields are; cookies are parted by semicolons.
+        # Several Cookie fields were joined by commas as other fields are; cookies are separated by semicolons.
         found = SimpleCookie(headers.get(b"cookie", b"").decode("latin-1").replace(", ", "; ")).get(COOKIE)
     except CookieError:
         return None
@@ -103,42 +110,34 @@ def session_in(headers: dict[bytes, bytes]) -> str | None:
 
 
 def check_origin(scope: Scope, headers: dict[bytes, bytes]) -> None:
-    """Forbidden for a call that a page of another site makes: browsers say whence they call."""
+    """Raises Forbidden for a call from another site's page: browsers say where a call comes from."""
     origin = headers.get(b"origin")
     host = headers.get(b"host", b"").decode("latin-1").lower()
     if origin is not None and authority_of(origin.decode("latin-1").lower()) != host:
-        raise Forbidden("only our own pages may do this, and Origin names another")
+        raise Forbidden("only pages of this server may do this, and Origin names another site")
     if headers.get(b"sec-fetch-site", b"same-origin") not in {b"same-origin", b"none"}:
-        raise Forbidden("only our own pages may do this")
+        raise Forbidden("only pages of this server may do this")
+
+
+def check_from_here(scope: Scope, headers: dict[bytes, bytes]) -> None:
+    """Raises Forbidden unless a browser says that one of our pages sent it: who is named by a proxy has no session that a token could
+    belong to, and a browser signs every call in, also those that other sites make it send.
+    """
+    check_origin(scope, headers)
+    if b"origin" not in headers and b"sec-fetch-site" not in headers:
+        raise Forbidden("only pages of this server may do this, and neither Origin nor Sec-Fetch-Site says that one did")
 
 
 async def _checked(headers: dict[bytes, bytes], receive: Receive, token: str) -> Receive:
-    """Forbidden without the session's token; else the body, which a form was read for, once more."""
+    """The body for the route to read: a form is read here for its token, then replayed. Raises Forbidden without the session's token."""
     sent = headers.get(CSRF_HEADER)
-    if sent is None and headers.get(b"content-type", b"").split(b";")[0].strip().lower() == b"application/x-www-form-urlencoded":
-        body = await _whole(receive)
-        try:
-            fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=1000)
-        except ValueError as error:
-            raise Invalid(None, f"this is no form: {error}") from None
-        sent = fields.get(CSRF_FIELD, [""])[0].encode("utf-8")
+    if sent is None and headers.get(b"content-type", b"").split(b";")[0].strip().lower() == URLENCODED.encode():
+        body = await read_whole(receive, _MOST_FORM)
+        sent = urlencoded(body.decode("utf-8", "replace"), _MOST_FORM).get(CSRF_FIELD, "").encode("utf-8")
         receive = _again(body, receive)
     if sent is None or not hmac.compare_digest(sent, token.encode()):
-        raise Forbidden("the page's token is missing or of another session: load the page again")
+        raise Forbidden("the page's CSRF token is missing or belongs to another session: reload the page")
     return receive
-
-
-async def _whole(receive: Receive) -> bytes:
-    body, more = bytearray(), True
-    while more:
-        message = await receive()
-        if message["type"] != "http.request":
-            break
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-        if len(body) > _MOST_FORM:
-            raise TooLarge(None, f"a form has at most {_MOST_FORM} bytes")
-    return bytes(body)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
@@ -155,7 +154,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _refuse(scope: Scope, headers: dict[bytes, bytes]) -> Reply:
-    """A page sends the browser to the login and back; everything else is told that it needs a session or a key."""
+    """Redirects a browser to the login and back. Raises Unauthenticated for everything else."""
     path = scope["path"]
     if not path.startswith("/admin/api/") and scope.get("method") in _SAFE:
         here = path + (f"?{scope['query_string'].decode('latin-1')}" if scope.get("query_string") else "")
@@ -167,11 +166,11 @@ def _refuse(scope: Scope, headers: dict[bytes, bytes]) -> Reply:
 
 
 def local_path(sent: str | None) -> str:
-    """Where to go after the login: a page of ours, whatever the address line says."""
+    """The admin page to go to after the login: never another site, whatever the query string says."""
     plain = sent is not None and sent.startswith("/admin") and not any(mark in sent for mark in "\\\r\n\t") and sent.isascii()
     return sent if plain and sent is not None and sent[6:7] in {"", "/", "?"} and not sent.startswith("/admin/login") else "/admin"
 
 
-def address_of(scope: Scope | HTTPScope) -> str:
+def client_address(scope: Scope | HTTPScope) -> str:
     client = scope.get("client")
     return client[0] if client else "local"

@@ -1,56 +1,27 @@
-"""What people send to the admin pages: small forms and query strings, bounded and converted. Pure but for `form`."""
+"""Fields of the admin pages' forms and query strings, bounded and converted. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-from urllib.parse import parse_qs, urlencode
+from typing import TypeVar
+from urllib.parse import urlencode
 
-from litestar import Request
-
-from cache.errors import Invalid, TooLarge, UnsupportedMedia
-from cache.prompt import check_text
+from cache.errors import Invalid
 from gateway.admin.door import readable, reader_of
+from gateway.http.forms import urlencoded
+from gateway.http.reply import AnyRequest
 
-Asked = Request[Any, Any, Any]
-_LONGEST = 65_536  # bytes of a form
-_LONGEST_FIELD = 4_000  # characters
-_FORM = "application/x-www-form-urlencoded"
-Word = TypeVar("Word", bound=str)
+OneOf = TypeVar("OneOf", bound=str)
 
 
-async def form(request: Asked) -> dict[str, str]:
-    """The fields of a form, each at most once. An empty body has none."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LONGEST:
-            raise TooLarge(None, f"this form has at most {_LONGEST} bytes")
-    if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != _FORM:
-        raise UnsupportedMedia(f"send the fields as {_FORM}")
-    return _once(body.decode("utf-8", "replace"))
+def query_fields(request: AnyRequest) -> dict[str, str]:
+    """The fields of the query string, without empty ones."""
+    return {name: value for name, value in urlencoded(request.scope["query_string"].decode("latin-1")).items() if value.strip()}
 
 
-def query(request: Asked) -> dict[str, str]:
-    """What the address line asks for; what is empty is not asked for."""
-    return {name: value for name, value in _once(request.scope["query_string"].decode("latin-1")).items() if value.strip()}
-
-
-def _once(text: str) -> dict[str, str]:
-    try:
-        found = parse_qs(text, keep_blank_values=True, max_num_fields=64)
-    except ValueError:
-        raise Invalid(None, "the fields cannot be read") from None
-    for name, values in found.items():
-        if len(values) > 1:
-            raise Invalid(name[:64], f"{name[:64]!r} is given twice", "duplicate_parameter")
-        check_text(values[0], name[:64], _LONGEST_FIELD)
-    return {name: values[0] for name, values in found.items()}
-
-
-def one_of(fields: Mapping[str, str], name: str, allowed: Sequence[Word], usual: Word) -> Word:
-    """Invalid, with what is allowed, for anything else."""
+def one_of(fields: Mapping[str, str], name: str, allowed: Sequence[OneOf], usual: OneOf) -> OneOf:
+    """The field's value if it is allowed. Raises Invalid, listing what is allowed, otherwise."""
     sent = fields.get(name, usual)
     for word in allowed:
         if sent == word:
@@ -59,7 +30,7 @@ def one_of(fields: Mapping[str, str], name: str, allowed: Sequence[Word], usual:
 
 
 def a_moment(fields: Mapping[str, str], name: str, *, whole_day: bool = False) -> float | None:
-    """Unix seconds of a date, a date with a time (UTC where no zone is named), or of Unix seconds. `whole_day`: its end."""
+    """Unix seconds from a date, a date with time (UTC unless it names a zone), or Unix seconds. `whole_day`: the end of that day."""
     sent = fields.get(name)
     if sent is None:
         return None
@@ -74,25 +45,25 @@ def a_moment(fields: Mapping[str, str], name: str, *, whole_day: bool = False) -
 
 
 def address(path: str, **fields: object) -> str:
-    """`path` with those fields that say something."""
+    """`path` with the fields that are not empty as its query string."""
     asked = urlencode({name: str(value) for name, value in fields.items() if value not in {None, ""}})
     return f"{path}?{asked}" if asked else path
 
 
-def words(request: Asked, tenant: str | None, prompt: str | None) -> dict[str, object]:
-    """A prompt as a page shows it: `text`, and whether that stands in its place (`hidden`)."""
+def shown_prompt(request: AnyRequest, tenant: str | None, prompt: str | None) -> dict[str, object]:
+    """A prompt as a page shows it: `text`, and `hidden` if that text stands in for it."""
     if tenant is None:
         return {"text": "gone", "hidden": True}
     shown = readable(request, tenant, prompt)
     return {"text": shown, "hidden": prompt is None or shown != prompt}
 
 
-def plain(request: Asked, tenant: str | None, prompt: str | None) -> str | None:
-    """The same for programs: None where it may not be read, or is not kept."""
+def prompt_json(request: AnyRequest, tenant: str | None, prompt: str | None) -> str | None:
+    """The prompt for the JSON variant: None if the caller may not read it, or it is not stored."""
     if tenant is None or prompt is None or reader_of(request) not in {None, tenant}:
         return None
     return prompt
 
 
-def wants_json(request: Asked) -> bool:
+def wants_json(request: AnyRequest) -> bool:
     return bool(request.scope["path"].startswith("/admin/api/"))

@@ -1,4 +1,4 @@
-"""Figures as people read them. Pure; every one is also a filter of the templates by the same name."""
+"""Numbers formatted for people. Pure; each function is also a template filter of the same name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def number(value: float | None, digits: int = 0) -> str:
 
 
 def percent(share: float | None, digits: int = 1) -> str:
-    """Of a share from 0 to 1. Never 100 % or 0 % for what is merely close."""
+    """A share from 0 to 1 in percent. Never 100 % or 0 % for a share that is merely close."""
     if share is None:
         return NOTHING
     shown = f"{share * 100:.{digits}f}"
@@ -27,8 +27,13 @@ def percent(share: float | None, digits: int = 1) -> str:
     return f"{shown} %"
 
 
+def money(amount: float | None) -> str:
+    """An amount in the operator's own currency, which has no sign here; small ones with two more digits, since they are not nothing."""
+    return NOTHING if amount is None else number(amount, 2 if amount == 0 or amount >= 0.1 else 4)
+
+
 def size(count: float | None) -> str:
-    """Of bytes: decimal units, as disks are sold."""
+    """A number of bytes in decimal units, as disks are sold."""
     if count is None:
         return NOTHING
     value = float(count)
@@ -59,7 +64,7 @@ def ms(milliseconds: float | None) -> str:
 
 
 def ago(at: float | None, now: float | None = None) -> str:
-    """Of Unix seconds: 5 min ago."""
+    """The age of a time in Unix seconds: 5 min ago."""
     if at is None:
         return "never"
     gone = (time.time() if now is None else now) - at
@@ -74,7 +79,7 @@ def moment(at: float | None) -> str:
 
 
 def iso(at: float) -> str:
-    """For `<time datetime>`."""
+    """A time as `<time datetime>` takes it."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -84,6 +89,6 @@ def short(name: str, length: int = 12) -> str:
 
 
 FILTERS: dict[str, Callable[..., str]] = {
-    "number": number, "percent": percent, "size": size, "duration": duration, "ms": ms, "ago": ago, "moment": moment, "iso": iso,
-    "short": short,
+    "number": number, "percent": percent, "money": money, "size": size, "duration": duration, "ms": ms, "ago": ago, "moment": moment,
+    "iso": iso, "short": short,
 }  # fmt: skip

@@ -1,30 +1,28 @@
-"""Signing in to the admin pages with an admin key, and out again."""
+"""Sign-in to the admin pages with an admin key, and sign-out."""
 
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import structlog
-from litestar import Request, route
+from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
 from cache.errors import RateLimited
-from cache.storage.accounts import Accounts, sha256_of
-from cache.storage.operators.sessions import Sessions
-from gateway.admin.door import COOKIE, LOGIN, address_of, check_origin, local_path, session_in
+from cache.storage.fleet.accounts import Accounts, sha256_of
+from cache.storage.fleet.sessions import Sessions
+from gateway.admin.door import COOKIE, LOGIN, check_origin, client_address, local_path, session_in
 from gateway.admin.lockout import Lockout
-from gateway.admin.page import form, page, sent_to
-from gateway.entry.access import PAGE, caller_of
-from gateway.entry.gate import Gate
+from gateway.admin.page import page, sent_to
+from gateway.auth.access import PAGE, caller_of
+from gateway.auth.gate import Gate
+from gateway.http.forms import form
 from gateway.http.problems import status_of
-from gateway.http.reply import Header, Reply, headers_of
+from gateway.http.reply import AnyRequest, Header, Reply, headers_of
 
 log = structlog.get_logger(__name__)
 
 _LONGEST = 4096  # bytes of the form
-
-Asked = Request[Any, Any, Any]
 
 
 class Login:
@@ -39,45 +37,45 @@ class Login:
             route("/admin/logout", http_method=["POST"], status_code=200)(self.leave),
         ]
 
-    async def ask(self, request: Asked) -> Reply:
+    async def ask(self, request: AnyRequest) -> Reply:
         target = local_path(request.query_params.get("next"))
         if not self._gate.needs_keys:
             return sent_to(target)
         return page(request, "login.html", target=target, problem=None)
 
-    async def enter(self, request: Asked) -> Reply:
-        """Wrong keys, user keys and revoked keys are answered alike."""
+    async def enter(self, request: AnyRequest) -> Reply:
+        """Starts a session. Wrong keys, user keys and revoked keys get the same answer."""
         if not self._gate.needs_keys:
             return sent_to("/admin")
         headers = headers_of(request.scope)
         check_origin(request.scope, headers)
         fields = await form(request, _LONGEST)
         secret, target = fields.get("key", "").strip(), local_path(fields.get("next"))
-        address = address_of(request.scope)
+        address = client_address(request.scope)
         try:
             self._lockout.check(address)
         except RateLimited as error:
             wait: list[Header] = [(b"retry-after", b"%d" % max(1, round(error.retry_after)))]
-            problem = f"Too many wrong keys came from this address. Try again in {max(1, round(error.retry_after))} s."
+            problem = f"Too many wrong keys from this address. Try again in {max(1, round(error.retry_after))} s."
             return page(request, "login.html", status=status_of(RateLimited), headers=wait, target=target, problem=problem)
-        # Counted before the look-up, so that many tries at once are not all looked up before the first is found wrong.
+        # Counted before the look-up: otherwise many concurrent attempts would all be looked up before the first is found wrong.
         self._lockout.wrong(address)
         key = await self._accounts.find(sha256_of(secret))
         if key is None or key.role != "admin":
-            log.warning("a wrong key at the admin page", address=address)
-            return page(request, "login.html", status=401, target=target, problem="This is not an admin key that is in force.")
+            log.warning("wrong key at the admin login", address=address)
+            return page(request, "login.html", status=401, target=target, problem="This is not a valid admin key.")
         self._lockout.right(address)
         await self._accounts.used({key.id: time.time()})
         session = await self._sessions.begin(key.id)
-        log.info("signed in to the admin page", key=key.id, address=address)
+        log.info("signed in to the admin pages", key=key.id, address=address)
         return sent_to(target, headers=[_cookie(session, round(self._sessions.seconds), _secure(request, headers))])
 
-    async def leave(self, request: Asked) -> Reply:
+    async def leave(self, request: AnyRequest) -> Reply:
         headers = headers_of(request.scope)
         secret = session_in(headers)
         if secret is not None:
             await self._sessions.end(secret)
-            log.info("signed out of the admin page", key=caller_of(request).key_id)
+            log.info("signed out of the admin pages", key=caller_of(request).key_id)
         return sent_to(LOGIN, headers=[_cookie("", 0, _secure(request, headers))])
 
 
@@ -86,6 +84,6 @@ def _cookie(secret: str, seconds: int, secure: bool) -> Header:
     return b"set-cookie", f"{COOKIE}={secret}; Path=/admin; Max-Age={seconds}; HttpOnly; SameSite=Strict{ends}".encode("ascii")
 
 
-def _secure(request: Asked, headers: dict[bytes, bytes]) -> bool:
-    """Whether the browser came by https: behind a proxy that ends TLS only its Origin still says so."""
+def _secure(request: AnyRequest, headers: dict[bytes, bytes]) -> bool:
+    """True if the browser uses https: behind a proxy that terminates TLS only its Origin still says so."""
     return request.scope["scheme"] == "https" or headers.get(b"origin", b"").startswith(b"https://")

@@ -1,5 +1,5 @@
-"""The two marks that our own sentences carry, `*thing*` in a reason and `` `word` `` in a setting's meaning, as HTML.
-Filters of the templates by the same names; everything else in the words is text.
+"""The two marks in our own sentences, `*thing*` in a reason and `` `word` `` in a setting's meaning, as HTML.
+Template filters of the same names; all other text is escaped.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ def things(reason: str) -> Markup:
     return Markup(_THING.sub(r"<em>\1</em>", str(escape(reason))))  # noqa: S704  # escaped before
 
 
-def words(meaning: str) -> Markup:
-    """What one types, as code."""
+def with_code(meaning: str) -> Markup:
+    """Words between backticks as `<code>`."""
     return Markup(_WORD.sub(r"<code>\1</code>", str(escape(meaning))))  # noqa: S704  # escaped before
 
 
-FILTERS: dict[str, Callable[..., str]] = {"things": things, "words": words}
+FILTERS: dict[str, Callable[..., str]] = {"things": things, "words": with_code}

@@ -1,34 +1,34 @@
-"""How an admin page goes out: a template filled on the server, headers that allow nothing from elsewhere, and a JSON twin."""
+"""Admin pages as responses: templates rendered on the server, strict security headers, and a JSON variant of each page."""
 
 from __future__ import annotations
 
 import time
 from functools import lru_cache
-from typing import Any
-from urllib.parse import parse_qs
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from litestar import Request
 
-from cache.errors import Invalid, TooLarge
 from gateway.admin import figures, marks
-from gateway.entry.access import Caller
-from gateway.http.reply import Header, Reply
+from gateway.answering.ask import Caller
+from gateway.http.addresses import root_at, rooted
+from gateway.http.reply import AnyRequest, Header, Reply
 from gateway.http.static import HTML, Static, files_of, security
-from gateway.http.wire import encode
+from gateway.http.wire import encode_json
 
 NAV = (
     ("Overview", "/admin"),
+    ("Requests", "/admin/requests"),
     ("Clips", "/admin/clips"),
     ("Near hits", "/admin/near-hits"),
     ("What if", "/admin/what-if"),
     ("Plans", "/admin/plans"),
     ("Jobs", "/admin/jobs"),
+    ("Webhooks", "/admin/webhooks"),
     ("Keys", "/admin/keys"),
+    ("Usage", "/admin/usage"),
     ("Settings", "/admin/settings"),
 )
 
-# Nothing inline, nothing evaluated, nothing from elsewhere; htmx is told to keep to this (see base.html).
+# Nothing inline, nothing evaluated, nothing from other origins; htmx is configured to keep to this (see base.html).
 SECURITY: list[Header] = [
     *security(
         "default-src 'none'",
@@ -45,50 +45,36 @@ SECURITY: list[Header] = [
 ]
 _UNCACHED: Header = (b"cache-control", b"no-store")
 
-Asked = Request[Any, Any, Any]
 
+def page(request: AnyRequest, template: str, /, *, status: int = 200, headers: list[Header] | None = None, **facts: object) -> Reply:
+    """A response from a template: a whole page (if it extends base.html) or a fragment.
 
-def page(request: Asked, template: str, /, *, status: int = 200, headers: list[Header] | None = None, **facts: object) -> Reply:
-    """A whole page (a template that extends base.html) or a part of one (one that does not), for the person who asks.
-
-    Templates get `facts`, and: nav, here (the path), csrf, who (the Caller, None at the login), static, now.
+    Besides `facts`, templates get: nav, here (the path), csrf, who (the Caller, None at the login), login (what our proxy
+    calls them, None for a key), static, now.
     """
-    body = _templates().get_template(template).render(**facts, **_given(request))
+    body = rooted(_templates().get_template(template).render(**facts, **_given(request)), root_at(request.scope))
     sent = [*SECURITY, _UNCACHED, (b"vary", b"cookie, hx-request"), *(headers or [])]
     return Reply(body.encode("utf-8", "replace"), status=status, headers=sent, head=request.method == "HEAD", content_type=HTML)
 
 
-def twin(request: Asked, facts: object, *, status: int = 200) -> Reply:
-    """The same as JSON: dataclasses, dicts, lists."""
-    return Reply(encode(facts), status=status, headers=[_UNCACHED], head=request.method == "HEAD")
+def json_variant(request: AnyRequest, facts: object, *, status: int = 200) -> Reply:
+    """A JSON response of dataclasses, dicts and lists."""
+    return Reply(encode_json(facts), status=status, headers=[_UNCACHED], head=request.method == "HEAD")
 
 
 def sent_to(path: str, *, headers: list[Header] | None = None) -> Reply:
-    """After a form was taken: the page to look at next."""
+    """A redirect (303) to `path`, after a form was accepted."""
     answer = [(b"location", path.encode("ascii")), _UNCACHED, *(headers or [])]
     return Reply(b"", status=303, headers=answer, content_type=b"text/plain")
 
 
-async def form(request: Asked, limit: int = 64 * 1024) -> dict[str, str]:
-    """The fields of a form as pages send it (application/x-www-form-urlencoded), the first value of each; TooLarge over `limit` bytes."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > limit:
-            raise TooLarge(None, f"this form has at most {limit} bytes")
-    try:
-        fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000)
-    except ValueError as error:
-        raise Invalid(None, f"this is no form: {error}") from None
-    return {name: values[0] for name, values in fields.items()}
-
-
-def _given(request: Asked) -> dict[str, object]:
+def _given(request: AnyRequest) -> dict[str, object]:
     caller = request.scope.get("user")
     return {
         "nav": NAV,
         "here": request.scope["path"],
         "csrf": request.scope["state"].get("csrf", ""),
+        "login": request.scope["state"].get("login"),
         "who": caller if isinstance(caller, Caller) else None,
         "static": static().folder,
         "now": time.time(),
@@ -97,7 +83,7 @@ def _given(request: Asked) -> dict[str, object]:
 
 @lru_cache(maxsize=1)
 def static() -> Static:
-    return Static("/admin/static", [*files_of("gateway.look"), *files_of("gateway.admin")], SECURITY)
+    return Static("/admin/static", [*files_of("gateway.theme"), *files_of("gateway.admin")], SECURITY)
 
 
 @lru_cache(maxsize=1)

@@ -1,1 +1,1 @@
-"""What `reprise ...` does: one file for each group of commands."""
+"""The commands of `reprise …`, one file for each group."""

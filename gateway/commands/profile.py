@@ -1,4 +1,4 @@
-"""`reprise profile PROMPT`: where the time of one render goes, by torch's own profiler."""
+"""`reprise profile PROMPT`: the time that each part of one render takes, by torch's own profiler."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cache.catalog import Ask, resolve
+from cache.catalog import AskedSettings, resolve
 from cache.errors import RenderFailed, Unavailable
 from cache.recipe import Recipe
 from cache.settings import Settings
-from gateway.rendering import build_renderer
-from generator import film
+from gateway.answering.renderers import build_renderer
+from generator import video_encoding
 from generator.pipeline import PipelineRenderer
-from generator.renderer import Operation, Order, Rendered
+from generator.renderer import ProfiledOperation, Rendered, RenderOrder
 
-_GIB = 2**30
+_GB = 1e9
 
 
 @dataclass(frozen=True)
 class Profile:
-    """`first` is the render after loading and warm-up, without a profiler beside it: the stages that are told are its own."""
+    """The outcome of a profile run. `first` is the render after loading and warm-up, without the profiler: the stage times are its own."""
 
     described: str
     choices: str
     recipe: Recipe
     first: Rendered
-    film_ms: float
-    operations: Sequence[Operation]
+    video_encode_ms: float
+    operations: Sequence[ProfiledOperation]
 
 
-async def run(settings: Settings, prompt: str, ask: Ask, trace: Path) -> Profile:
+async def run_profile(settings: Settings, prompt: str, ask: AskedSettings, trace: Path) -> Profile:
     """Loads the model, renders once to be timed and once to be profiled, and writes the trace."""
     renderer = build_renderer(settings)
     if not isinstance(renderer, PipelineRenderer):
@@ -41,26 +41,26 @@ async def run(settings: Settings, prompt: str, ask: Ask, trace: Path) -> Profile
     try:
         await renderer.load()
         recipe = resolve(renderer.served, ask)
-        order = Order(prompt, recipe, seed=0)
+        order = RenderOrder(prompt, recipe, seed=0)
         (first,) = await renderer.render([order], lambda _: None, threading.Event())
         _, operations = await renderer.profile(order, trace)
-        return Profile(renderer.described, renderer.choices, recipe, first, await _filmed(first, recipe), operations)
+        return Profile(renderer.described, renderer.choices, recipe, first, await _encoded(first, recipe), operations)
     finally:
         await renderer.close()
 
 
-async def _filmed(rendered: Rendered, recipe: Recipe) -> float:
+async def _encoded(rendered: Rendered, recipe: Recipe) -> float:
     if rendered.frames is None:
         raise RenderFailed("the renderer returned no frames")
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()
-        await film.encode(rendered.frames, recipe.fps, Path(folder))
+        await video_encoding.encode_video(rendered.frames, recipe.fps, Path(folder))
         return (time.perf_counter() - began) * 1000
 
 
-def lines(profile: Profile, trace: Path) -> list[str]:
+def profile_lines(profile: Profile, trace: Path) -> list[str]:
     recipe, first = profile.recipe, profile.first
-    stages: Mapping[str, float] = {**first.stages_ms, "film": profile.film_ms}
+    stages: Mapping[str, float] = {**first.stages_ms, "video_encode": profile.video_encode_ms}
     whole = sum(stages.values())
     steps = sorted(first.steps_ms)
     told = [
@@ -69,13 +69,13 @@ def lines(profile: Profile, trace: Path) -> list[str]:
         "",
         f"{'stage':<14}{'ms':>12}{'share':>9}",
         *(f"{stage:<14}{ms:>12.1f}{ms / whole:>9.1%}" for stage, ms in stages.items()),
-        f"{'in all':<14}{whole:>12.1f}",
-        f"a step: {steps[len(steps) // 2]:.1f} ms in the middle, {steps[0]:.1f} to {steps[-1]:.1f}",
+        f"{'total':<14}{whole:>12.1f}",
+        f"per step: median {steps[len(steps) // 2]:.1f} ms, range {steps[0]:.1f} to {steps[-1]:.1f}",
     ]
     if first.peak_bytes is not None:
-        told.append(f"peak memory: {first.peak_bytes / _GIB:.1f} GiB")
+        told.append(f"peak memory: {first.peak_bytes / _GB:.1f} GB")
     width = min(60, max(len(row.name) for row in profile.operations))
     spent = sum(row.ms for row in profile.operations)
-    told += ["", f"{'operation':<{width}}{'times':>9}{'ms':>12}{'of these':>10}"]
+    told += ["", f"{'operation':<{width}}{'calls':>9}{'ms':>12}{'share':>10}"]
     told += [f"{row.name[:width]:<{width}}{row.count:>9}{row.ms:>12.1f}{row.ms / spent:>10.1%}" for row in profile.operations]
     return [*told, "", f"trace: {trace} (open it in chrome://tracing or ui.perfetto.dev)"]

@@ -1,4 +1,4 @@
-"""`reprise reembed`: vectors by another encoder for every clip that has none yet, so that the change to it costs no near hit."""
+"""`reprise reembed`: vectors by another encoder for every clip that has none yet, so that changing over costs no near hits."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import asyncio
 from collections.abc import Sequence
 
 import click
-import numpy as np
 
 from cache.matching.encoding.encoders import Encoders
 from cache.matching.encoding.loading import load_encoders
+from cache.matching.vectors.codec import pack
 from cache.settings import Settings
-from cache.storage.database import Database
-from cache.storage.reembedding import Reembedded, reembed
+from cache.storage.clips.reembedding import Reembedded, reembed
+from cache.storage.database.database import Database
+from gateway.environment import check_cache
 from migrations.upgrade import migrate
 
 
-async def run(settings: Settings, source: str, verifier: str) -> tuple[str, Reembedded, bool]:
-    """The version of the encoder, what was done, and whether a table holds for it: without one it gives no near hits.
+async def run_reembed(settings: Settings, source: str, verifier: str) -> tuple[str, Reembedded, bool]:
+    """Computes the vectors. Returns the encoder's version, the counts, and whether it has a calibration table: without one it
+    gives no near hits.
 
-    Beside a running server, which goes on with its own encoder and follows these changes as any other.
+    A running server goes on with its own encoder and follows these changes like any others. Raises NotFound where there is no cache.
     """
+    check_cache(settings)
     encoders = await asyncio.to_thread(load_encoders, source, verifier, settings.encoders)
     database = Database(settings.database)
 
@@ -37,13 +40,13 @@ async def run(settings: Settings, source: str, verifier: str) -> tuple[str, Reem
 
 
 def _encode(encoders: Encoders, prompts: Sequence[str]) -> list[bytes | None]:
-    """As a gateway stores what it renders: half floats, little end first."""
+    """Vectors as a gateway stores them; None for a prompt that the encoder cannot read."""
     found: list[bytes | None] = [None] * len(prompts)
     read = [at for at, prompt in enumerate(prompts) if encoders.embedder.covers(prompt)]
     read.sort(key=lambda at: len(prompts[at]))
     vectors = encoders.embedder.embed_now([prompts[at] for at in read])
     for at, vector in zip(read, vectors, strict=True):
-        found[at] = np.asarray(vector).astype("<f2").tobytes()
+        found[at] = pack(vector)
     return found
 
 

@@ -1,9 +1,10 @@
-"""The document at `/openapi.json` and the page at `/docs`, both made once, with nothing from elsewhere and nothing inline."""
+"""The document at `/openapi.json`, the reference at `/docs` and Swagger UI at `/docs/try`: nothing from other hosts, nothing inline."""
 
 from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -13,32 +14,47 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Method
 from markupsafe import Markup, escape
 
+from gateway.auth.access import PAGE
+from gateway.docs.code_samples import HERE, code_samples
 from gateway.docs.fields import fields_of, kind_of, name_of
-from gateway.entry.access import PAGE
+from gateway.http.addresses import root_of, rooted
 from gateway.http.openapi import document
 from gateway.http.reply import JSON, Reply
-from gateway.http.static import ASK_AGAIN, HTML, Static, asset, files_of, reply
-from gateway.http.wire import encode
+from gateway.http.static import ASK_AGAIN, HTML, Static, asset, files_of, reply, security
+from gateway.http.wire import encode_json
 from gateway.playground.playground import SECURITY
 
+# Swagger UI builds its page from strings, which trusted types would refuse. It shows our own document alone.
+_TRY_SECURITY = security(
+    "default-src 'self'",
+    "img-src 'self' data:",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+)
 _READ: list[Method] = ["GET", "HEAD"]
 
 
 class Docs:
-    """They hold nothing of anybody, so no key is asked for them."""
+    """They hold nothing of anybody, so no key is asked for them. `public_url`: where clients reach this server, if it was told."""
 
-    def __init__(self) -> None:
+    def __init__(self, public_url: str = "") -> None:
         # Its head and its basic shapes are the playground's, so that the two look alike.
         head = files("gateway.playground") / "static" / "look.css"
-        self._static = Static("/docs", [head, *files_of("gateway.look"), *files_of("gateway.docs")], SECURITY)
-        told = document()
-        self._document = asset(encode(told), JSON)
-        self._page = asset(page(told, self._static.folder).encode(), HTML)
+        self._static = Static("/docs", [head, *files_of("gateway.theme"), *files_of("gateway.docs")], SECURITY)
+        told, root = document(), root_of(public_url)
+        told["servers"] = [{"url": root or "/"}]
+        self._document = asset(encode_json(told), JSON)
+        self._page = asset(rooted(docs_page(told, self._static.folder, public_url or HERE), root).encode(), HTML)
+        trying = _environment().get_template("try.html").render(static=self._static.folder)
+        self._try = asset(rooted(trying, root).encode(), HTML)
 
     def routes(self) -> list[HTTPRouteHandler]:
         return [
             route("/openapi.json", http_method=_READ, status_code=200, opt=PAGE)(self.openapi),
             route("/docs", http_method=_READ, status_code=200, opt=PAGE)(self.page),
+            route("/docs/try", http_method=_READ, status_code=200, opt=PAGE)(self.try_page),
             *self._static.routes(),
         ]
 
@@ -48,17 +64,31 @@ class Docs:
     async def page(self, request: Request[Any, Any, Any]) -> Reply:
         return reply(request, self._page, [*SECURITY, ASK_AGAIN])
 
+    async def try_page(self, request: Request[Any, Any, Any]) -> Reply:
+        return reply(request, self._try, [*_TRY_SECURITY, ASK_AGAIN])
 
-def page(told: dict[str, Any], static: str) -> str:
-    environment = Environment(loader=PackageLoader("gateway.docs", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+def _environment() -> Environment:
+    return Environment(loader=PackageLoader("gateway.docs", ""), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+
+
+def docs_page(told: dict[str, Any], static: str, base: str = HERE) -> str:
+    environment = _environment()
     environment.filters |= {
-        "words": words,
+        "words": paragraphs,
         "fields": fields_of,
         "kind": kind_of,
         "ref": name_of,
         "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
     }
-    return environment.get_template("page.html").render(told=told, static=static, sections=sections(told), component=component(told))
+    facts = {"sections": sections(told), "component": component(told), "code_of": partial(code_of, base=base)}
+    return environment.get_template("page.html").render(told=told, static=static, **facts)
+
+
+def code_of(operation: dict[str, Any], base: str = HERE) -> dict[str, str]:
+    """The operation's call as code, with the first example of its JSON body."""
+    examples = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
+    return code_samples(operation["method"], base + operation["path"], next((one["value"] for one in examples.values()), None))
 
 
 def sections(told: dict[str, Any]) -> list[dict[str, Any]]:
@@ -84,7 +114,7 @@ def component(told: dict[str, Any]) -> Any:
     return follow
 
 
-def words(text: str) -> Markup:
+def paragraphs(text: str) -> Markup:
     """Paragraphs, with `code` between backticks; everything else is escaped."""
     paragraphs = (re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(one))) for one in text.split("\n\n") if one)
     return Markup("".join(f"<p>{one}</p>" for one in paragraphs))  # noqa: S704  # escaped just above

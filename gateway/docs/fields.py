@@ -1,4 +1,4 @@
-"""A JSON schema in words: what a person reads about each field. Pure."""
+"""The description of a JSON schema's fields in words, for people. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Schema = dict[str, Any]
 
 @dataclass(frozen=True)
 class Field:
-    """`shapes`: names of the shapes that its type speaks of."""
+    """A field. `shapes`: names of the shapes in its type."""
 
     name: str
     kind: str
@@ -26,7 +26,7 @@ def fields_of(schema: Schema) -> Iterator[Field]:
 
 
 def kind_of(schema: Schema) -> str:
-    """`string or null, at most 64 characters`; a shape is called by its name."""
+    """A type in words: `string or null, at most 64 characters`; a shape by its name."""
     if "$ref" in schema:
         return name_of(schema["$ref"])
     if "anyOf" in schema:

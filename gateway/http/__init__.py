@@ -1,1 +1,1 @@
-"""What HTTP asks of us: bodies, conditions, directives, headers, problems and the shapes on the wire."""
+"""HTTP: bodies, conditions, directives, headers, problems and the shapes on the wire."""

@@ -1,4 +1,4 @@
-"""RFC 9110: whether stored bytes are sent whole, in part, or not at all. Pure."""
+"""Conditional and range requests (RFC 9110): are stored bytes sent whole, in part, or not at all? Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Whole:
 
 
 @dataclass(frozen=True)
-class Part:
+class ByteRange:
     """206: bytes start to stop, stop excluded."""
 
     start: int
@@ -33,14 +33,14 @@ class Unchanged:
     """304: the client's copy is good."""
 
 
-Outcome = Whole | Part | Unchanged
+BytesToSend = Whole | ByteRange | Unchanged
 
 
-def decide(method: str, headers: Mapping[bytes, bytes], etag: str, modified: float, length: int) -> Outcome:
-    """In the order of RFC 9110, 13.2.2. `etag` is a strong tag with its quotation marks; `modified` is in Unix seconds.
+def decide_bytes(method: str, headers: Mapping[bytes, bytes], etag: str, modified: float, length: int) -> BytesToSend:
+    """Decides in the order of RFC 9110, 13.2.2. `etag`: a strong tag with its quotation marks; `modified`: Unix seconds.
 
-    Raises PreconditionFailed or RangeNotSatisfiable. What cannot be parsed is ignored, as the RFC asks; several ranges
-    are answered with the whole.
+    Raises PreconditionFailed or RangeNotSatisfiable. Unparsable headers are ignored, as the RFC asks; several ranges
+    get the whole.
     """
     written = int(modified)
     if_match, if_none_match = _text(headers, b"if-match"), _text(headers, b"if-none-match")
@@ -64,8 +64,8 @@ def decide(method: str, headers: Mapping[bytes, bytes], etag: str, modified: flo
     return part_of(asked, length)
 
 
-def part_of(header: str, length: int) -> Whole | Part:
-    """The one range that `header` asks of `length` bytes; Whole where it asks for several, or in a way that is not ours."""
+def part_of(header: str, length: int) -> Whole | ByteRange:
+    """The one range that `header` asks of `length` bytes; Whole if it asks for several or in another unit."""
     unit, equals, ranges = header.partition("=")
     if not equals or unit.strip(" \t").lower() != "bytes":
         return Whole()
@@ -83,11 +83,11 @@ def part_of(header: str, length: int) -> Whole | Part:
             return Whole()  # no range at all, so the header is invalid and does not count
     if start >= length or start >= stop:
         raise RangeNotSatisfiable(length)
-    return Part(start, stop)
+    return ByteRange(start, stop)
 
 
 def matches(header: str, etag: str, weakly: bool) -> bool:
-    """Whether a list of entity tags, or `*`, names `etag`. A weak tag counts only where the comparison is weak."""
+    """True if a list of entity tags, or `*`, contains `etag`. A weak tag counts only in a weak comparison."""
     if header.strip(" \t") == "*":
         return True
     tags = _TAG.findall(header)
@@ -99,7 +99,7 @@ def http_date(seconds: float) -> str:
 
 
 def _same_bytes(if_range: str | None, etag: str, written: int) -> bool:
-    """If-Range wants the very bytes of the client's half: a strong tag, or exactly the date that we sent."""
+    """True if If-Range names the same bytes: by a strong tag, or by exactly the date that we sent."""
     if if_range is None:
         return True
     if_range = if_range.strip(" \t")

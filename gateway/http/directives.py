@@ -1,12 +1,12 @@
-"""What a client asks of the cache in its headers: RFC 9111 request directives and RFC 7240 `Prefer: wait`. Pure."""
+"""Directives for the cache in a request's headers: RFC 9111 request directives and RFC 7240 `Prefer: wait`. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cache.errors import Invalid
+from gateway.answering.ask import NONE_SAID, Directives
 
 LONGEST_AGE = 2**31  # RFC 9111, 1.2.2: a larger number of seconds means this one
 
@@ -17,24 +17,11 @@ _DIGITS = re.compile(r"[0-9]+")
 _MEMBERS = {mark: re.compile(rf'(?:[^{mark}"]|"(?:[^"\\]|\\.)*"?)+') for mark in ",;"}
 
 
-@dataclass(frozen=True)
-class Directives:
-    """`max_age` in seconds: a clip older than this will not do. All are independent; the answer weighs them."""
-
-    no_cache: bool = False
-    no_store: bool = False
-    only_if_cached: bool = False
-    max_age: int | None = None
-
-
-NONE_SAID = Directives()
-
-
 def cache_control(header: str | None) -> Directives:
-    """Unknown directives (max-stale, min-fresh, no-transform, private ones) are ignored, as RFC 9111 asks.
+    """The directives of Cache-Control. Unknown ones (max-stale, min-fresh, no-transform, private) are ignored, as RFC 9111 asks.
 
-    A max-age without a number of seconds is Invalid: guessing would either serve what was not wanted or render for nothing.
-    Of several the strictest holds.
+    Raises Invalid for a max-age without a number of seconds: guessing would serve an unwanted clip or render needlessly.
+    Of several the strictest counts.
     """
     if header is None:
         return NONE_SAID

@@ -1,12 +1,12 @@
-"""The header fields of an answer that tell how it was found and when to ask again."""
+"""The header fields of an answer that say how it was found and when to poll again."""
 
 from __future__ import annotations
 
 from math import ceil
 
-from gateway.ask import Answered
+from gateway.answering.ask import Answered
 from gateway.http.reply import Header
-from gateway.http.wire import age, failure_of
+from gateway.http.video_objects import clip_age, failure_of
 
 # The reason of a Bypass that the client asked for; every other reason is ours.
 NO_CACHE = "no-cache"
@@ -15,11 +15,11 @@ SOONEST_POLL_MS, LATEST_POLL_MS, USUAL_POLL_MS = 200, 5000, 1000
 
 
 def found_headers(answered: Answered) -> list[Header]:
-    """For the answer that made the request; a later look at it finds the same clip but looked nothing up."""
-    clip_age = age(answered)
+    """The headers of the answer that created the request; later reads looked nothing up and do not have them."""
+    seconds = clip_age(answered)
     return [
         (b"cache-status", cache_status(answered)),
-        *([] if clip_age is None else [(b"age", b"%d" % clip_age)]),
+        *([] if seconds is None else [(b"age", b"%d" % seconds)]),
         *poll_headers(answered),
     ]
 
@@ -39,12 +39,14 @@ def cache_status(answered: Answered) -> bytes:
 
 
 def poll_headers(answered: Answered) -> list[Header]:
-    """How soon an open video is worth asking for: a fifth of what is left, so that progress is seen to move."""
-    if video_closed(answered):
-        return []
+    """The poll interval of an open video."""
+    return [] if video_closed(answered) else [(b"openai-poll-after-ms", b"%d" % poll_after_ms(answered))]
+
+
+def poll_after_ms(answered: Answered) -> int:
+    """A fifth of the time left, so that progress is visible."""
     eta = answered.eta_ms
-    after = USUAL_POLL_MS if eta is None else min(max(ceil(eta / 5), SOONEST_POLL_MS), LATEST_POLL_MS)
-    return [(b"openai-poll-after-ms", b"%d" % after)]
+    return USUAL_POLL_MS if eta is None else min(max(ceil(eta / 5), SOONEST_POLL_MS), LATEST_POLL_MS)
 
 
 def video_closed(answered: Answered) -> bool:

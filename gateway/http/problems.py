@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from http import HTTPStatus
 from math import ceil
-from typing import Any
+from typing import Any, assert_never
 
 from litestar import Request
 from litestar.exceptions import HTTPException
@@ -13,7 +13,7 @@ from litestar.types import ExceptionHandlersMap
 
 from cache import errors
 from gateway.http.reply import Header, Reply, request_id
-from gateway.http.wire import encode
+from gateway.http.wire import encode_json
 
 STATUS: dict[type[errors.RepriseError], int] = {
     errors.Invalid: 400,
@@ -29,6 +29,8 @@ STATUS: dict[type[errors.RepriseError], int] = {
     errors.RangeNotSatisfiable: 416,
     errors.UnsupportedMedia: 415,
     errors.NotCached: 504,
+    errors.WaitOver: 504,
+    errors.ClipFailed: 502,
     errors.Busy: 429,
     errors.Unavailable: 503,
     # These two are told in a video's own `error`; in an HTTP answer they mean that we made a mistake.
@@ -48,6 +50,8 @@ _CODES = {
     429: errors.Busy.code,
 }
 
+VIDEO_ID = b"x-video-id"
+
 _log = logging.getLogger(__name__)
 
 
@@ -61,7 +65,7 @@ def status_of(kind: type[errors.RepriseError]) -> int:
 
 def envelope(status: int, message: str, code: str, param: str | None = None) -> bytes:
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    return encode({"error": {"message": _clean(message), "type": kind, "param": _clean(param), "code": code}})
+    return encode_json({"error": {"message": _clean(message), "type": kind, "param": _clean(param), "code": code}})
 
 
 def known(request: Request[Any, Any, Any], error: errors.RepriseError) -> Reply:
@@ -73,7 +77,7 @@ def known(request: Request[Any, Any, Any], error: errors.RepriseError) -> Reply:
 
 
 def litestar_own(request: Request[Any, Any, Any], error: HTTPException) -> Reply:
-    """No such path, a wrong method, a bad Host header and the like."""
+    """The answer to Litestar's own errors: no such path, a wrong method, a bad Host header and the like."""
     status = error.status_code
     if status >= 500:
         return unexpected(request, error)
@@ -88,7 +92,7 @@ def litestar_own(request: Request[Any, Any, Any], error: HTTPException) -> Reply
 def unexpected(request: Request[Any, Any, Any], error: Exception) -> Reply:
     """A mistake of ours: the log gets the traceback, the client the id to find it by."""
     told = request_id(request.scope)
-    # The path, not the URL: a query may hold what is nobody's business.
+    # The path, not the URL: a query may contain private data.
     _log.error("%s %s failed (request %s)", request.method, request.scope["path"], told, exc_info=error, extra={"request_id": told})
     body = envelope(500, f"something went wrong here; the log has it under request id {told}", errors.RepriseError.code)
     return Reply(body, status=500, head=request.method == "HEAD")
@@ -111,10 +115,23 @@ def _headers(error: errors.RepriseError) -> list[Header]:
             return [(b"content-range", b"bytes */%d" % error.length), (b"accept-ranges", b"bytes")]
         case errors.Unauthenticated():
             return [(b"www-authenticate", b'Bearer realm="reprise"')]
-        case errors.NotCached():
-            # Asking again cannot help; the official client otherwise repeats every 5xx.
-            return [(b"x-should-retry", b"false")]
+        case errors.NotCached() | errors.WaitOver() | errors.ClipFailed():
+            # Retrying cannot help; the official client otherwise repeats every 5xx.
+            return [(b"x-should-retry", b"false"), *_video_headers(error)]
     return []
+
+
+def _video_headers(error: errors.NotCached | errors.WaitOver | errors.ClipFailed) -> list[Header]:
+    """The headers by which to go on with the video of a call that did not get its bytes."""
+    match error:
+        case errors.NotCached():
+            return []
+        case errors.ClipFailed():
+            return [(VIDEO_ID, error.video_id.encode("ascii"))]
+        case errors.WaitOver():
+            return [(VIDEO_ID, error.video_id.encode("ascii")), (b"openai-poll-after-ms", b"%d" % error.poll_after_ms)]
+        case other:
+            assert_never(other)
 
 
 def _clean(text: str | None) -> str | None:

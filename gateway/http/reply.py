@@ -1,4 +1,4 @@
-"""What goes out: a response as bytes, with the request's id on it."""
+"""Replies: responses as bytes, with the request's id in a header."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import re
 from contextvars import ContextVar
 from typing import Any
 
+from litestar import Request
 from litestar.routes import HTTPRoute
 from litestar.types import Message, Receive, Scope, Send
 
 Header = tuple[bytes, bytes]
+AnyRequest = Request[Any, Any, Any]
 JSON = b"application/json"
 ANSWERED: ContextVar[Scope] = ContextVar("answered")  # the call that the task at hand answers, for log lines
 
@@ -32,7 +34,7 @@ class Reply:
         self.headers = headers or []
 
     def to_asgi_response(self, **_: Any) -> Reply:
-        """Litestar asks this of what an exception handler returns."""
+        """The reply itself; Litestar requires this method of what an exception handler returns."""
         return self
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,4 +1,4 @@
-"""Files of pages, and pages made once: they come with the package and never change while a process runs."""
+"""Static files of pages, and pages made once: part of the package, unchanged while a process runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from cache.errors import NotFound
-from gateway.entry.access import PAGE
+from gateway.auth.access import PAGE
 from gateway.http.conditions import matches
 from gateway.http.reply import Header, Reply
 
@@ -46,7 +46,7 @@ class Static:
 
     @property
     def folder(self) -> str:
-        """Where pages find the files of today."""
+        """The URL folder of the current files."""
         # The edition stands in the path, not in a query: modules import each other by relative names and stay within it.
         return f"{self._address}/{self._edition}"
 
@@ -56,13 +56,13 @@ class Static:
 
     async def asset(self, request: Request[Any, Any, Any], edition: FromPath[str], name: FromPath[str]) -> Reply:
         if name not in self._assets:
-            raise NotFound("no page has such a file")
+            raise NotFound("there is no such file")
         # A page that was opened before an upgrade gets today's file, but must not keep it under yesterday's name.
         return reply(request, self._assets[name], [*self._security, FOREVER if edition == self._edition else ASK_AGAIN])
 
 
 def files_of(room: str) -> list[Traversable]:
-    """Of a package: all that lies in its static folder."""
+    """All files in the static folder of a package."""
     return list((files(room) / "static").iterdir())
 
 
@@ -71,7 +71,7 @@ def asset(body: bytes, media_type: bytes) -> Asset:
 
 
 def reply(request: Request[Any, Any, Any], found: Asset, headers: list[Header]) -> Reply:
-    """The whole of it, or 304 to whoever holds it. `headers` say how long it may be kept."""
+    """The whole file, or 304 if the client has it. `headers` say how long it may be cached."""
     sent = [*headers, (b"etag", found.etag.encode())]
     held = request.headers.get("if-none-match")
     if held is not None and matches(held, found.etag, weakly=True):
@@ -80,7 +80,7 @@ def reply(request: Request[Any, Any, Any], found: Asset, headers: list[Header]) 
 
 
 def security(*policy: str) -> list[Header]:
-    """For a page with this content security policy, which nobody may frame and no reader of types may guess at."""
+    """The security headers of a page with this content security policy: no framing, no type sniffing."""
     return [
         (b"content-security-policy", "; ".join(policy).encode()),
         (b"cross-origin-opener-policy", b"same-origin"),

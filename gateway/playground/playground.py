@@ -8,7 +8,8 @@ from jinja2 import Environment, PackageLoader
 from litestar import Request, route
 from litestar.handlers import HTTPRouteHandler
 
-from gateway.entry.access import PAGE
+from gateway.auth.access import PAGE
+from gateway.http.addresses import rooted
 from gateway.http.reply import Reply
 from gateway.http.static import ASK_AGAIN, HTML, Static, asset, files_of, reply, security
 
@@ -28,12 +29,12 @@ SECURITY = security(
 
 
 class Playground:
-    """It holds nothing of anybody, so no key is asked for it; what it calls asks for one."""
+    """The playground's routes, under `root` for clients. They contain no data, so they need no key; the API that the page calls does."""
 
-    def __init__(self) -> None:
-        self._static = Static("/playground", [*files_of("gateway.look"), *files_of("gateway.playground")], SECURITY)
+    def __init__(self, root: str = "") -> None:
+        self._static = Static("/playground", [*files_of("gateway.theme"), *files_of("gateway.playground")], SECURITY)
         template = Environment(loader=PackageLoader("gateway.playground", ""), autoescape=True).get_template("page.html")
-        self._page = asset(template.render(static=self._static.folder).encode(), HTML)
+        self._page = asset(rooted(template.render(static=self._static.folder), root).encode(), HTML)
 
     def routes(self) -> list[HTTPRouteHandler]:
         return [route("/", http_method=["GET", "HEAD"], status_code=200, opt=PAGE)(self.page), *self._static.routes()]

@@ -1,1 +1,1 @@
-"""What a server does by itself, now and then."""
+"""Upkeep: the periodic background work of a server."""

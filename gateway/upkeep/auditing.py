@@ -1,26 +1,26 @@
-"""Shadow audits: a share of near hits is rendered anew when nobody waits, for a person to compare. See docs/decisions/.
+"""Shadow audits: a share of near hits is rendered again while the workers are idle, for a person to compare (decision 0005).
 
-The film becomes the prompt's own: from then on these words are answered with it. Whoever was served before keeps what they got.
+The new clip becomes the prompt's own and answers it from then on. Earlier requests keep their clip.
 """
 
 from __future__ import annotations
 
 import structlog
 
-from cache.errors import NotFound
-from cache.matching.lookup import Lookup, Search
+from cache.errors import NotFound, PictureGone
+from cache.matching.lookup import Lookup
 from cache.prompt import Prompt
 from cache.request import Request
-from cache.storage.database import Database, Transaction
+from cache.storage.clips.shelf import Shelf
+from cache.storage.database.database import Database, Transaction
 from cache.storage.operators.audits import Audit, Audits
-from cache.storage.requests import Requests
-from cache.storage.shelf import Shelf
-from cache.variant import Film
-from cache.verdict import Miss
-from gateway.models import Models
-from gateway.submission import Settled, Submission, Wish
+from cache.storage.requests.requests import Requests
+from cache.variant import Spec
+from gateway.answering.models import Models
+from gateway.answering.settled import Settled, settled_clip, settled_job
+from gateway.answering.submission import RenderRequest, Submission
 from generator.job import Priority
-from generator.queueing.queue import Queue
+from generator.queue.queue import Queue
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +29,7 @@ _ROUNDS = 100  # between looks for rows of requests that are gone
 
 
 class Auditing:
-    """`share` of near hits, from 0 (none) to 1. One at a time: the next begins when nothing else is open."""
+    """The audits. `share`: of near hits, from 0 (none) to 1. One at a time: the next starts when no job is open."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Auditing:
         self._round = 0
 
     async def run_once(self) -> None:
-        """Of those begun before the share was set to nothing the films still come."""
+        """Runs one round. Audits started before the share was set to 0 still get their clips."""
         await self.audits.settle()
         if self._round % _ROUNDS == 0:
             await self.audits.prune()
@@ -70,32 +70,30 @@ class Auditing:
             request = await self._requests.by_id(audit.tenant, audit.request_id)
         except NotFound:
             request = None
-        if request is None or request.prompt is None or not self._renders(request) or not await self._serves(audit):
+        if request is None or request.prompt is None or not self._models.renders(request.recipe) or not await self._serves(audit):
             await self.audits.give_up(audit.request_id)
             return
 
         async def commit(connection: Transaction, settled: Settled) -> bool:
-            made = None if settled.clip is None else settled.clip.id
-            return await self.audits.claim(connection, audit.request_id, settled.job_id, made)
+            return await self.audits.claim(
+                connection, audit.request_id, settled_job(settled), made.id if (made := settled_clip(settled)) else None
+            )
 
-        _, claimed = await self._submission.settle(await self._wish(request, request.prompt), commit)
+        try:
+            _, claimed = await self._submission.settle(await self._wanted(request, request.prompt), commit)
+        except PictureGone:
+            await self.audits.give_up(audit.request_id)
+            return
         if claimed:
-            log.info("audit of a near hit begins", request=audit.request_id)
-
-    def _renders(self, request: Request) -> bool:
-        """Whether a worker would take it: Recipes of a revision that is gone are made by nobody."""
-        recipe = request.recipe
-        return any((served.name, served.revision, served.renderer) == (recipe.model, recipe.revision, recipe.renderer)
-                   for served in self._models.served)  # fmt: skip
+            log.info("audit of a near hit started", request=audit.request_id)
 
     async def _serves(self, audit: Audit) -> bool:
-        """What was served must still be there, or there is nothing to compare with."""
+        """True if the served clip still exists, to compare with."""
         async with self._database.read() as connection:
             clip = await self._shelf.by_id(connection, audit.served_clip_id)
         return clip is not None and clip.state != "withdrawn"
 
-    async def _wish(self, request: Request, prompt: str) -> Wish:
-        film = Film(request.scope, Prompt(prompt), request.recipe)
-        embedding, _ = await self._lookup.embed(film)
-        search = Search(Miss(), embedding, 0)
-        return Wish(request.tenant, film, None, search, priority=Priority.BACKGROUND, alone=True)
+    async def _wanted(self, request: Request, prompt: str) -> RenderRequest:
+        spec = Spec(request.scope, Prompt(prompt), request.recipe)
+        search = await self._lookup.unsearched(spec)
+        return RenderRequest(request.tenant, spec, None, search, priority=Priority.BACKGROUND, alone=True, asker=request.asker)

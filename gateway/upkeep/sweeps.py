@@ -1,27 +1,25 @@
-"""What a gateway does on the side: leases that ran out, clips past their time, and requests whose job came to nothing."""
+"""Sweeps: expired leases, clips past their time, and requests whose job ended without a clip."""
 
 from __future__ import annotations
 
-import asyncio
-
 import structlog
 
-from cache.errors import RepriseError, Unavailable
-from cache.matching.lookup import Lookup, Search
+from cache.errors import PictureGone, RepriseError, Unavailable
+from cache.matching.lookup import Lookup
 from cache.matching.shared_tier import SharedTier
 from cache.prompt import Prompt
 from cache.request import Request
-from cache.storage.erasure import Scrubbing
+from cache.storage.clips.shelf import Shelf
 from cache.storage.operators.tally import Tally
-from cache.storage.requests import Requests
-from cache.storage.shelf import Shelf
-from cache.variant import Film
-from cache.verdict import Miss
-from gateway.submission import Submission, Wish
+from cache.storage.requests.erasure import Scrubbing
+from cache.storage.requests.requests import Requests
+from cache.supervision import Supervisor
+from cache.variant import Spec
+from gateway.answering.submission import RenderRequest, Submission
 from gateway.upkeep.auditing import Auditing
 from generator.job import Priority
-from generator.queueing.leases import Leases
-from generator.queueing.withdrawal import CANCELLED
+from generator.queue.leases import Leases
+from generator.queue.withdrawal import CANCELLED
 
 log = structlog.get_logger(__name__)
 
@@ -29,7 +27,7 @@ _MOST = 100  # orphans adopted in one round
 
 
 class Upkeep:
-    """`every` and `grace` in seconds. Any number of gateways may do this at once: each step is a guarded write."""
+    """The sweeps. `every`, `grace`: seconds. Several gateways may run them at once: each step is a guarded write."""
 
     def __init__(
         self,
@@ -50,45 +48,38 @@ class Upkeep:
         self._lookup, self._submission, self._shared, self._scrubbing = lookup, submission, shared, scrubbing
         self._auditing, self._tally, self._grace, self._every = auditing, tally, grace, every
 
-    async def run(self) -> None:
-        """Ends when cancelled; a failure is logged, and the next round tries again."""
-        steps = (
-            self._expire,
-            self._clear,
-            self._adopt,
-            self._shared.consider,
-            self._auditing.run_once,
-            self._prune,
-            self._scrubbing.run_once,
-        )
-        while True:
-            for step in steps:
-                try:
-                    await step()
-                except Unavailable as error:
-                    log.warning("upkeep waits", step=step.__name__, reason=error.message)
-                except Exception:
-                    log.exception("upkeep failed", step=step.__name__)
-            await asyncio.sleep(self._every)
+    def start(self, supervisor: Supervisor) -> None:
+        steps = {
+            "expired leases": self._expire,
+            "clips out of service": self._clear,
+            "orphaned requests": self._adopt,
+            "pictures": self._shelf.pictures.sweep,
+            "shared pool": self._shared.consider,
+            "audits": self._auditing.run_once,
+            "old requests": self._prune,
+            "erasure": self._scrubbing.run_once,
+        }
+        for name, step in steps.items():
+            supervisor.every(self._every, name, step)
 
     async def _expire(self) -> None:
         expired = await self._leases.expire()
         for job in expired.queued:
-            log.warning("lease ran out, job queued again", job=job)
+            log.warning("lease expired, job requeued", job=job)
         for job in expired.failed:
-            log.error("job given up", job=job)
+            log.error("job failed: out of attempts", job=job)
             self._scrubbing.due()
 
     async def _clear(self) -> None:
         await self._shelf.withdraw_expired()
         for clip in await self._shelf.collect(self._grace):
-            log.info("clip removed", clip=clip)
+            log.info("clip deleted", clip=clip)
             self._scrubbing.due()
 
     async def _prune(self) -> None:
         pruned = await self._tally.prune()
         if pruned:
-            log.info("old requests are counted together from now on", requests=pruned)
+            log.info("old requests rolled up", requests=pruned)
             self._scrubbing.due()
 
     async def _adopt(self) -> None:
@@ -97,16 +88,19 @@ class Upkeep:
                 await self._requests.give_up(orphan.id, CANCELLED, "its words were erased")
                 continue
             try:
-                if await self._submission.adopt(await self._wish(orphan, orphan.prompt), orphan):
-                    log.info("request goes on alone: the job that it had joined ended without a clip", request=orphan.id)
+                if await self._submission.adopt(await self._wanted(orphan, orphan.prompt), orphan):
+                    log.info("joined job ended without a clip, request becomes a miss", request=orphan.id)
+            except PictureGone as error:
+                await self._requests.give_up(orphan.id, error.code, error.message)
             except Unavailable:
                 raise
             except RepriseError as error:
-                log.warning("request cannot go on yet", request=orphan.id, reason=error.message)
+                log.warning("request cannot be resubmitted yet", request=orphan.id, reason=error.message)
 
-    async def _wish(self, orphan: Request, prompt: str) -> Wish:
-        film = Film(orphan.scope, Prompt(prompt), orphan.recipe)
-        embedding, _ = await self._lookup.embed(film)
-        # Without a say of the near tier: it was near to a film that could not be made, and is tried by itself now.
-        search = Search(Miss(), embedding, 0)
-        return Wish(orphan.tenant, film, None, search, priority=Priority(orphan.priority), tags=orphan.tags, alone=True)
+    async def _wanted(self, orphan: Request, prompt: str) -> RenderRequest:
+        spec = Spec(orphan.scope, Prompt(prompt), orphan.recipe)
+        # Without the near tier: it was near to a clip that could not be rendered, and is now rendered itself.
+        search = await self._lookup.unsearched(spec)
+        return RenderRequest(
+            orphan.tenant, spec, None, search, priority=Priority(orphan.priority), tags=orphan.tags, alone=True, asker=orphan.asker
+        )

@@ -1,1 +1,1 @@
-"""The bundled demo model: a small text-to-video model of moving shapes, and the code that trained it."""
+"""The bundled demo model, a small text-to-video model of moving shapes, and the words it knows."""

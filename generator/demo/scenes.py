@@ -1,4 +1,4 @@
-"""What can stand in a scene of the demo world, as types."""
+"""The types of a scene of the demo world."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Background(StrEnum):
 
 @dataclass(frozen=True)
 class Thing:
-    """One moving shape. What a prompt leaves open is medium and still."""
+    """A moving shape. Where the prompt does not say, it is medium and still."""
 
     shape: Shape
     colour: Colour

@@ -1,4 +1,4 @@
-"""Every phrase that the demo model is taught, by what it means. Tables only; captions.py makes sentences of them."""
+"""The phrases that the demo model is taught, by their meaning. Tables only; captions.py makes sentences of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a prompt speaks of nothing but the demo world: one or two moving shapes before a simple background.
+"""The check that a prompt stays within the demo world: one or two moving shapes before a simple background.
 
 No torch here: a running server imports this file to warn about prompts that the demo model cannot follow.
 """
@@ -10,8 +10,8 @@ import re
 from generator.demo.words import LEXICON, SHAPE_NOUNS
 
 
-def knows(prompt: str) -> bool:
-    """Whether the prompt names a shape of this world and nothing that the model has never seen.
+def demo_knows(prompt: str) -> bool:
+    """True if the prompt names a shape of this world and nothing that the model has never seen.
 
     Adverbs pass ("merrily"): they change nothing that the model could get wrong.
     """

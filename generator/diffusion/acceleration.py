@@ -1,4 +1,4 @@
-"""The choices of speed put into a loaded pipeline: compiled blocks, attention backend, the VAE's layout and fused norms."""
+"""Acceleration of a loaded pipeline by the choices of speed: compiled blocks, attention backend, the VAE's layout and fused norms."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any
 import structlog
 import torch
 from diffusers.models.attention_dispatch import AttentionBackendName, dispatch_attention_fn
+from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
 from generator.diffusion.blocks import LinearGELU, fuse_gelu, read_texts_once, unfuse_gelu
-from generator.speed import Chosen, Speed
+from generator.speed import ChosenSpeed, Speed
 
 log = structlog.get_logger(__name__)
 
@@ -20,37 +21,68 @@ _SHAPES = 64  # shapes that compiled blocks may see; over it torch gives up, and
 _DYNAMIC = {"mixed": None, "static": False, "dynamic": True}
 
 
-def accelerate(pipe: Any, chosen: Chosen, speed: Speed) -> str:
-    """In words what was put in, for the log and `reprise worker`."""
-    read_texts_once(pipe.transformer)
+def accelerate(pipe: Any, chosen: ChosenSpeed, speed: Speed, *, blocks_travel: bool = False) -> str:
+    """Applies the choices; returns a description for the log and `reprise worker`.
+
+    Where `blocks_travel`, the transformer's blocks are brought to the device by hooks around their forward: they are compiled
+    beneath these, and their texts are read at every step, since reading them ahead would ask for weights that are not there.
+    """
+    if not blocks_travel:
+        read_texts_once(pipe.transformer)
     attention = _attend(pipe.transformer, chosen.attention)
-    gelu = "GELU within its product, " if chosen.ffn_fuse and fuse_gelu(pipe.transformer) else ""
+    gelu = "GELU within its product, " if chosen.gelu_fusion and fuse_gelu(pipe.transformer) else ""
     vae = [f"VAE in {chosen.vae_precision}"]
     if chosen.channels_last:
         _channels_last(pipe.vae)
         vae.append("channels last")
-    if chosen.vae_fuse or chosen.compile != "off":
+    if chosen.vae_norm_fusion or chosen.compile != "off":
         _keep_compiled(speed)
         torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
-    if chosen.vae_fuse:
+    if chosen.vae_norm_fusion:
         _fuse_norms(pipe.vae.decoder)
         vae.append("norms fused")
-    if chosen.vae_whole:
+    if chosen.vae_whole_clip:
         vae.append("small clips in one pass")
-    if chosen.compile != "off":
+    if chosen.compile != "off" and blocks_travel:
+        for block in pipe.transformer.blocks:
+            block.forward = CompiledForward(block.forward, _DYNAMIC[chosen.compile])
+    elif chosen.compile != "off":
         pipe.transformer.compile_repeated_blocks(fullgraph=True, dynamic=_DYNAMIC[chosen.compile])
     compiles = "compiles nothing" if chosen.compile == "off" else f"compiles the transformer's blocks ({chosen.compile})"
-    guidance = "both passes of guidance at once" if chosen.together else "one pass of guidance after the other"
+    guidance = "both passes of guidance at once" if chosen.cfg_batch else "one pass of guidance after the other"
     return f"{compiles}, attention {attention}, {guidance}, {gelu}{', '.join(vae)}"
 
 
-def compiled(function: Callable[[torch.Tensor], torch.Tensor], chosen: Chosen) -> Callable[[torch.Tensor], torch.Tensor]:
-    """For each shape by itself; as it is, where nothing is to be compiled."""
+class CompiledForward:
+    """A forward that is compiled, and may be turned back into what was written, under the hooks that stand around it."""
+
+    def __init__(self, forward: Callable[..., Any], dynamic: bool | None) -> None:
+        self._written, self._compiled = forward, torch.compile(forward, fullgraph=True, dynamic=dynamic)
+        self.on = True
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        return self._compiled(*given, **named) if self.on else self._written(*given, **named)
+
+
+def _compiled_forwards(model: Any) -> list[CompiledForward]:
+    """Those in use. Hooks leave what they stand around in `__wrapped__`."""
+    found = []
+    for module in model.modules():
+        forward = vars(module).get("forward")
+        while forward is not None and not isinstance(forward, CompiledForward):
+            forward = getattr(forward, "__wrapped__", None)
+        if forward is not None and forward.on:
+            found.append(forward)
+    return found
+
+
+def compiled(function: Callable[[torch.Tensor], torch.Tensor], chosen: ChosenSpeed) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The module compiled for each shape, or as it is if nothing is to be compiled."""
     return function if chosen.compile == "off" else torch.compile(function, dynamic=False)
 
 
 def compile_faults() -> tuple[type[Exception], ...]:
-    """What a compiled module may raise at a shape that it meets for the first time."""
+    """The errors that a compiled module may raise at a new shape."""
     return (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError) if _compiler_loaded() else ()
 
 
@@ -60,16 +92,18 @@ def _compiler_loaded() -> bool:
 
 
 def uncompiled(model: Any) -> None:
-    """From here on every part of it runs as it is written."""
+    """Turns compilation off for all parts of the module from here on."""
     for module in model.modules():
         module._compiled_call_impl = None
+    for forward in _compiled_forwards(model):
+        forward.on = False
 
 
 @contextmanager
-def laid_off(model: Any) -> Iterator[None]:
-    """As it was written, for a while: as `uncompiled`, and nothing fused."""
+def without_acceleration(model: Any) -> Iterator[None]:
+    """A context in which the module runs as written: like `uncompiled`, and nothing fused."""
     compiled = {module: module._compiled_call_impl for module in model.modules() if module._compiled_call_impl is not None}
-    fused = unfuse_gelu(model)
+    fused, beneath = unfuse_gelu(model), _compiled_forwards(model)
     uncompiled(model)
     try:
         yield
@@ -78,6 +112,8 @@ def laid_off(model: Any) -> Iterator[None]:
             module.__class__ = LinearGELU
         for module, call in compiled.items():
             module._compiled_call_impl = call
+        for forward in beneath:
+            forward.on = True
 
 
 def _attend(transformer: Any, wanted: tuple[str, ...]) -> str:
@@ -141,7 +177,12 @@ def _fuse_norms(decoder: Any) -> None:
 
 
 def _keep_compiled(speed: Speed) -> None:
-    """So that the next start compiles nothing anew. Read by torch when its compiler is loaded: before the first compile."""
-    if speed.compiled is not None:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(speed.compiled / "inductor"))
-        os.environ.setdefault("TRITON_CACHE_DIR", str(speed.compiled / "triton"))
+    """Sets the folder of compiled code, so that the next start need not compile again, and that it may be run: of a container's /tmp
+    nothing may. Another folder that the environment names is left. Torch reads it at each compilation.
+    """
+    if speed.compiled is None:
+        return
+    # The import of diffusers loads enough of the compiler that torch has set the variable by now.
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR") in {None, default_cache_dir()}:
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(speed.compiled / "inductor")
+    os.environ.setdefault("TRITON_CACHE_DIR", str(speed.compiled / "triton"))

@@ -58,7 +58,7 @@ class Reader:
                 block.attn2.processor.key = block.attn2.processor.value = None
 
     def turn_to(self, text: Tensor) -> None:
-        """`text` is (batch, length, width): the very tensor that the next pass is given."""
+        """Sets the text of the next passes: (batch, length, width), the same tensor that they get."""
         attentions = [block.attn2 for block in self._transformer.blocks]
         if not all(isinstance(attention.processor, ReadText) for attention in attentions):
             return
@@ -93,7 +93,7 @@ def _(given: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class LinearGELU(GELU):  # type: ignore[misc]  # diffusers is not typed
-    """On a GPU in the tanh approximation, which is what Wan asks for."""
+    """A linear layer with fused GELU; on a GPU in the tanh approximation, which Wan uses."""
 
     def forward(self, hidden_states: Tensor) -> Tensor:
         found: Tensor = _linear_gelu(hidden_states, self.proj.weight, self.proj.bias)
@@ -101,15 +101,18 @@ class LinearGELU(GELU):  # type: ignore[misc]  # diffusers is not typed
 
 
 def fuse_gelu(transformer: Any) -> bool:
-    """Whether it could be done: the device has the operation, and it gives what the parts give."""
-    found = [
-        module for module in transformer.modules() if type(module) is GELU and module.approximate == "tanh" and module.proj.bias is not None
-    ]
+    """Fuses GELU; False if the device lacks the operation or it gives another result."""
+    found = [module for module in transformer.modules() if type(module) is GELU and _can_fuse(module)]
     if not found or not _fuses(found[0]):
         return False
     for module in found:
         module.__class__ = LinearGELU
     return True
+
+
+def _can_fuse(module: GELU) -> bool:
+    """Not with a LoRA on it: its product is more than that of its weight."""
+    return module.approximate == "tanh" and type(module.proj) is torch.nn.Linear and module.proj.bias is not None
 
 
 def _fuses(parts: GELU) -> bool:
@@ -120,13 +123,13 @@ def _fuses(parts: GELU) -> bool:
             expected = parts(given)
             apart = ((_linear_gelu(given, weight, bias) - expected).norm() / expected.norm()).item()
     except RuntimeError as error:  # no such operation for this device or precision
-        log.info("GELU is computed by itself", reason=f"{type(error).__name__}: {str(error)[:200]}")
+        log.info("fused GELU not used", reason=f"{type(error).__name__}: {str(error)[:200]}")
         return False
     return bool(apart < 0.01)
 
 
 def unfuse_gelu(transformer: Any) -> list[Any]:
-    """What `fuse_gelu` changed, now as it was."""
+    """Reverts `fuse_gelu`."""
     fused = [module for module in transformer.modules() if type(module) is LinearGELU]
     for module in fused:
         module.__class__ = GELU

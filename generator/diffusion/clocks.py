@@ -1,4 +1,4 @@
-"""How long stages and steps take: by device events on CUDA, where the host runs ahead of the work, else by the clock."""
+"""Clocks for stages and steps: device events on CUDA, where the host runs ahead of the device, else wall time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Latents to pictures: the VAE, clip by clip; small clips in one pass, others frame by frame, in tiles where memory is short."""
+"""Decoding of latents by the VAE, clip by clip: small clips in one pass, others frame by frame, in tiles if memory is short."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from generator.diffusion.acceleration import compile_faults, compiled, uncompiled
 from generator.diffusion.whole_clip import decode_whole, run_whole
 from generator.renderer import Frames
-from generator.speed import Chosen
+from generator.speed import ChosenSpeed
 
 log = structlog.get_logger(__name__)
 
@@ -23,40 +23,49 @@ _SMALL = 2**23
 each of them in every one of its last layers. Compiling takes 15 s, so it is done for one size only, the first that comes; it
 saves 30 % of a decode, where a pass that is not compiled saves 10 % for twice the memory."""
 
+_BRIGHT = 8  # frames that become bytes at once, where a clip is long
+
 _LOCKED = 64 * 2**20
-"""Bytes of the largest film that is fetched into page-locked memory, of which a machine has no more than its own."""
+"""Bytes of the largest video that is fetched into page-locked memory, of which a machine has no more than its own."""
 
 
 class Decoder:
-    """The VAE of a loaded pipeline, as `chosen` says; `chosen.vae_search`: cuDNN tries its algorithms once at every new shape."""
+    """The VAE of a loaded pipeline, as `chosen` says; `chosen.cudnn_benchmark`: cuDNN tries its algorithms once at every new shape."""
 
-    def __init__(self, pipe: Any, chosen: Chosen) -> None:
+    def __init__(self, pipe: Any, chosen: ChosenSpeed, device: torch.device) -> None:
         self._vae, self._chosen = pipe.vae, chosen
         self._scale = pipe.vae_scale_factor_temporal * pipe.vae_scale_factor_spatial**2
-        self._mean = torch.tensor(pipe.vae.config.latents_mean).view(1, -1, 1, 1, 1).to(pipe.vae.device)
-        self._deviation = torch.tensor(pipe.vae.config.latents_std).view(1, -1, 1, 1, 1).to(pipe.vae.device)
+        self._mean = torch.tensor(pipe.vae.config.latents_mean).view(1, -1, 1, 1, 1).to(device)
+        self._deviation = torch.tensor(pipe.vae.config.latents_std).view(1, -1, 1, 1, 1).to(device)
+        self._too_large: set[torch.Size] = set()  # for one pass, as was seen
         self._whole: Callable[[torch.Tensor], torch.Tensor] | None = None
         self._compiled_for: torch.Size | None = None
-        if chosen.vae_whole:
+        if chosen.vae_whole_clip:
             run_whole(pipe.vae)
             self._whole = compiled(self._in_one_pass, chosen)
 
     def ways(self, latent: torch.Tensor) -> list[Way]:
-        """Those that suit this latent, each to be tried where the one before ran out of memory."""
+        """The ways that suit this latent, each to be tried if the one before ran out of memory."""
         small = latent[0, 0].numel() * self._scale <= _SMALL
-        ready = self._chosen.compile == "off" or self._compiled_for in (None, latent.shape)
+        ready = latent.shape not in self._too_large
+        ready = ready and (self._chosen.compile == "off" or self._compiled_for in (None, latent.shape))
         return ["whole", "frames", "tiles"] if self._whole and small and ready else ["frames", "tiles"]
+
+    def did_not_fit(self, latent: torch.Tensor, way: Way) -> None:
+        """One pass over such a clip ran out of memory: it is not tried again, which would cost every later clip the same vain try."""
+        if way == "whole":
+            self._too_large.add(latent.shape)
 
     def __call__(self, latent: torch.Tensor, way: Way, piece_ended: Callable[[], None]) -> Frames:
         """(F, H, W, 3) of one latent. `piece_ended` is called after every piece (a latent frame, of every tile; or the whole clip)
         and stops the work by raising."""
-        with torch.backends.cudnn.flags(enabled=True, benchmark=self._chosen.vae_search):
+        with torch.backends.cudnn.flags(enabled=True, benchmark=self._chosen.cudnn_benchmark):
             if way == "whole" and self._whole is not None:
                 self._compiled_for = latent.shape
                 try:
-                    film = self._whole(latent)
+                    video = self._whole(latent)
                     piece_ended()
-                    return _fetched(film)
+                    return _fetched(video)
                 except compile_faults() as error:
                     log.warning("clips are decoded frame by frame", reason=_said(error))
                 self._whole = None
@@ -70,7 +79,7 @@ class Decoder:
         hook = vae.decoder.register_forward_hook(lambda *_: piece_ended())
         vae.use_tiling = tiled
         try:
-            return _bright(self._decoded(self._given(latent)))
+            return torch.cat([_bright(some) for some in torch.split(self._decoded(self._given(latent)), _BRIGHT, dim=2)])
         finally:
             vae.use_tiling = False
             vae.clear_cache()  # features of earlier frames, which an exception leaves behind
@@ -84,15 +93,15 @@ class Decoder:
         try:
             return self._vae.decode(given, return_dict=False)[0]  # type: ignore[no-any-return]  # diffusers is not typed
         except compile_faults() as error:
-            log.warning("the VAE goes on uncompiled", reason=_said(error))
+            log.warning("VAE not compiled", reason=_said(error))
             uncompiled(self._vae)
         self._vae.clear_cache()
         return self._vae.decode(given, return_dict=False)[0]  # type: ignore[no-any-return]  # as above
 
 
-def _bright(film: torch.Tensor) -> torch.Tensor:
+def _bright(video: torch.Tensor) -> torch.Tensor:
     """(F, H, W, 3) in 0..255, of (1, 3, F, H, W) in -1..1."""
-    bright = ((film[0].float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
+    bright = ((video[0].float() + 1) * 127.5).round_().clamp_(0, 255).to(torch.uint8)
     return bright.permute(1, 2, 3, 0).contiguous()
 
 
@@ -100,9 +109,9 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error)[:300]}"
 
 
-def _fetched(film: torch.Tensor) -> Frames:
+def _fetched(video: torch.Tensor) -> Frames:
     """Into memory that the device writes to by itself and that torch keeps for the next clip: fresh pages cost more than the copy."""
-    if film.device.type != "cuda" or film.nbytes > _LOCKED:
-        return film.cpu().numpy()
-    frames = torch.empty(film.shape, dtype=film.dtype, pin_memory=True)
-    return frames.copy_(film).numpy()
+    if video.device.type != "cuda" or video.nbytes > _LOCKED:
+        return video.cpu().numpy()
+    frames = torch.empty(video.shape, dtype=video.dtype, pin_memory=True)
+    return frames.copy_(video).numpy()

@@ -1,8 +1,8 @@
-"""The denoise loop: noise to a clean latent, as `WanPipeline` does it, with three differences that leave the result alone.
+"""The denoise loop, from noise to a clean latent, as in `WanPipeline` with three differences that do not change the result.
 
 Every token of a clip made from text alone has the same timestep, so it is given once and not once per token, which spares
-each block its largest reads. The text is read once and not at every step. And the two passes of guidance may run as one
-batch of two.
+each block its largest reads; that of a clip with a picture in front is given by token (first_frame.py). The text is read once and not at
+every step. And the two passes of guidance may run as one batch of two.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from typing import Any
 
 import structlog
 import torch
+from diffusers import UniPCMultistepScheduler
 
+from cache.assist import begin_at
+from cache.catalog import TRAINED
 from cache.recipe import Recipe
 from generator.diffusion.acceleration import compile_faults, uncompiled
 from generator.diffusion.blocks import Reader
+from generator.diffusion.first_frame import FirstFrame
 from generator.diffusion.step_caches import step_cache
 
 log = structlog.get_logger(__name__)
@@ -27,51 +31,81 @@ def draw(shape: tuple[int, ...], seed: int) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator("cpu").manual_seed(seed), dtype=torch.float32)
 
 
+def scheduler_of(pipe: Any, recipe: Recipe) -> UniPCMultistepScheduler:
+    """UniPC as the folder has it, with the Recipe's shift; of a folder with another scheduler, as Wan's are."""
+    if isinstance(pipe.scheduler, UniPCMultistepScheduler):
+        return UniPCMultistepScheduler.from_config(pipe.scheduler.config, flow_shift=recipe.flow_shift)
+    return UniPCMultistepScheduler(
+        prediction_type="flow_prediction", use_flow_sigmas=True, num_train_timesteps=TRAINED, flow_shift=recipe.flow_shift
+    )
+
+
 @dataclass(frozen=True)
 class Guided:
-    """What the model is told: `texts` are (clips, length, width), `against` is (length, width) of the negative prompt."""
+    """The conditioning: `texts` are (clips, length, width), `against` is (length, width) of the negative prompt."""
 
     texts: torch.Tensor
     against: torch.Tensor
     together: bool
 
 
-def denoise(pipe: Any, recipe: Recipe, noise: torch.Tensor, guided: Guided, step_ended: Callable[[int], None]) -> torch.Tensor:
-    """Clean latents in float32. `step_ended` is told how many steps are done, and stops the loop by raising."""
-    transformer, latents = pipe.transformer, noise
-    scheduler = type(pipe.scheduler).from_config(pipe.scheduler.config, flow_shift=recipe.flow_shift)
+@dataclass(frozen=True)
+class Given:
+    """Clean latents to start from, one for each clip in float32, and the sigma that they are noised to."""
+
+    latents: torch.Tensor
+    sigma: float
+
+
+def denoise(
+    pipe: Any,
+    recipe: Recipe,
+    noise: torch.Tensor,
+    guided: Guided,
+    step_ended: Callable[[int], None],
+    given: Given | None = None,
+    first: FirstFrame | None = None,
+) -> tuple[torch.Tensor, int]:
+    """Clean latents in float32, and the steps that `given` spared. `step_ended` is called with the number of the step that ended, and
+    may stop the loop by raising. `first`: what all clips begin with.
+    """
+    transformer = pipe.transformer
+    scheduler = scheduler_of(pipe, recipe)
     scheduler.set_timesteps(recipe.steps, device=noise.device)
-    scheduler.set_begin_index(0)  # else the first step asks the device where it is
+    begin = 0 if given is None else begin_at(scheduler.sigmas[: recipe.steps].tolist(), given.sigma)
+    scheduler.set_begin_index(begin)  # else the first step asks the device where it is
+    latents = noise if given is None or begin == 0 else scheduler.sigmas[begin] * noise + (1 - scheduler.sigmas[begin]) * given.latents
     texts = guided.texts.to(transformer.dtype)
     against = guided.against.to(transformer.dtype).expand(len(noise), -1, -1)
     with step_cache(transformer, recipe) as cached, Reader(transformer) as reader:
         together = guided.together and not cached  # a step cache keeps one memory for each of the two passes
         both = torch.cat([texts, against]) if together else texts
-        for step, timestep in enumerate(scheduler.timesteps):
+        for step, timestep in enumerate(scheduler.timesteps[begin:], begin):
             known = {"step_index": step, "sigma": float(scheduler.sigmas[step]), "num_inference_steps": recipe.steps}
-            now = _Now(transformer, reader, timestep, known)
-            given = latents.to(transformer.dtype)
+            now = Pass(transformer, reader, timestep, known, first)
+            seen = (latents if first is None else first.shown(latents)).to(transformer.dtype)
             if recipe.guidance <= 1:
-                predicted = now.passed("cond", given, texts)
+                predicted = now.passed("cond", seen, texts)
             else:
                 if together:
-                    wanted, unwanted = now.passed("cond", torch.cat([given, given]), both).chunk(2)
+                    wanted, unwanted = now.passed("cond", torch.cat([seen, seen]), both).chunk(2)
                 else:
-                    wanted, unwanted = now.passed("cond", given, texts), now.passed("uncond", given, against)
+                    wanted, unwanted = now.passed("cond", seen, texts), now.passed("uncond", seen, against)
                 predicted = unwanted + recipe.guidance * (wanted - unwanted)
             latents = scheduler.step(predicted, timestep, latents, return_dict=False)[0]
             step_ended(step + 1)
-    return latents
+    return latents if first is None else first.shown(latents), begin
 
 
 @dataclass(frozen=True)
-class _Now:
-    """One step: where it stands, for the transformer and for whatever hooks it has."""
+class Pass:
+    """The passes of the current step, for the transformer and its hooks."""
 
     transformer: Any
     reader: Reader
     timestep: torch.Tensor
     known: dict[str, Any]
+    first: FirstFrame | None = None
 
     def passed(self, name: str, latents: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
         """The transformer's prediction; `name` is which of the two passes of guidance it is."""
@@ -80,11 +114,12 @@ class _Now:
             return self._run(name, latents, text)
         except compile_faults() as error:
             # A machine without a compiler, or a shape that the compiler does not take: slower is better than not at all.
-            log.warning("the transformer goes on uncompiled", reason=f"{type(error).__name__}: {str(error)[:300]}")
+            log.warning("transformer not compiled", reason=f"{type(error).__name__}: {str(error)[:300]}")
             uncompiled(self.transformer)
         return self._run(name, latents, text)
 
     def _run(self, name: str, latents: torch.Tensor, text: torch.Tensor) -> torch.Tensor:
-        given = {"hidden_states": latents, "timestep": self.timestep.expand(len(latents)), "encoder_hidden_states": text}
+        told = self.timestep.expand(len(latents)) if self.first is None else self.first.told(self.timestep, latents)
+        given = {"hidden_states": latents, "timestep": told, "encoder_hidden_states": text}
         with self.transformer.cache_context(name, **self.known):
             return self.transformer(**given, return_dict=False)[0]  # type: ignore[no-any-return]  # diffusers is not typed

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 
 import torch
+from cachetools import LRUCache
 
 from cache.canonical import digest
 
@@ -17,9 +18,7 @@ class Prompts:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._kept: OrderedDict[str, torch.Tensor] = OrderedDict()
-        self._bytes = 0
+        self._kept: LRUCache[str, torch.Tensor] = LRUCache(limit, getsizeof=lambda one: one.numel() * one.element_size())
 
     def padded(self, text: str, length: int, device: torch.device, encode: Callable[[], torch.Tensor]) -> torch.Tensor:
         """(length, width) on the device, zeros after the real tokens. `encode` gives those tokens, with or without such zeros, and
@@ -29,27 +28,16 @@ class Prompts:
         if known is None:
             whole = encode()
             known = whole[: int(whole.any(dim=-1).sum())].cpu()
-            self._keep(key, known)
-        else:
-            self._kept.move_to_end(key)
+            with suppress(ValueError):  # one alone is over the limit
+                self._kept[key] = known
         # Padded where it is used: the zeros of a long prompt are megabytes that would have to travel.
         padded = torch.zeros(length, known.shape[1], dtype=known.dtype, device=device)
         padded[: known.shape[0]] = known.to(device)
         return padded
-
-    def _keep(self, key: str, known: torch.Tensor) -> None:
-        size = known.numel() * known.element_size()
-        if size > self._limit:
-            return
-        self._kept[key] = known
-        self._bytes += size
-        while self._bytes > self._limit:
-            _, oldest = self._kept.popitem(last=False)
-            self._bytes -= oldest.numel() * oldest.element_size()
 
     def __len__(self) -> int:
         return len(self._kept)
 
     @property
     def bytes(self) -> int:
-        return self._bytes
+        return int(self._kept.currsize)

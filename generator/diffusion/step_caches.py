@@ -12,7 +12,7 @@ from diffusers.hooks import FirstBlockCacheConfig, SeaCacheConfig, TaylorSeerCac
 
 from cache.errors import RenderFailed
 from cache.recipe import Recipe
-from generator.diffusion.acceleration import laid_off
+from generator.diffusion.acceleration import without_acceleration
 
 _TAYLORED = [r"blocks\.\d+\.(attn1|attn2|ffn)"]  # what diffusers looks for by itself has other names here
 
@@ -29,7 +29,7 @@ def known_step_cache(spelled: str) -> bool:
 
 @contextmanager
 def step_cache(transformer: Any, recipe: Recipe) -> Iterator[bool]:
-    """Whether a cache is at work inside; whatever it kept is dropped at the end, however that comes."""
+    """A context with the Recipe's step cache; yields True if there is one. Its contents are dropped at the end in any case."""
     if recipe.step_cache == "none":
         yield False
         return
@@ -37,8 +37,8 @@ def step_cache(transformer: Any, recipe: Recipe) -> Iterator[bool]:
     try:
         config = _MAKERS[name](float(number) if number else None)
     except (KeyError, ValueError) as error:
-        raise RenderFailed(f"no such step cache: {recipe.step_cache}", "model_not_supported") from error
-    with laid_off(transformer):  # its hooks decide by what they see, which a compiled block cannot follow
+        raise RenderFailed(f"unknown step cache: {recipe.step_cache}", "model_not_supported") from error
+    with without_acceleration(transformer):  # its hooks decide by what they see, which a compiled block cannot follow
         transformer.enable_cache(config)
         try:
             yield True

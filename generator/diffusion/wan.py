@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -16,28 +17,34 @@ import torch
 from diffusers import WanPipeline
 from diffusers.pipelines.wan.pipeline_wan import prompt_clean
 from diffusers.utils.logging import disable_progress_bar
-from safetensors.torch import save
 from transformers.utils import logging as transformers_logging
 
 from cache.catalog import ServedModel
 from cache.errors import RenderFailed, RenderStopped
 from cache.recipe import Recipe
 from generator.diffusion.acceleration import accelerate
+from generator.diffusion.adapters import Adapters
 from generator.diffusion.clocks import Stages
 from generator.diffusion.decoding import Decoder, Way
-from generator.diffusion.denoising import Guided, denoise, draw
+from generator.diffusion.denoising import Given, Guided, denoise, draw
+from generator.diffusion.device import device_of, likes_bfloat16, memory_of
+from generator.diffusion.few_step import denoise_in_few_steps
+from generator.diffusion.first_frame import FirstFrame, check_order, first_frame
+from generator.diffusion.latents import packed, unpacked
+from generator.diffusion.placing import PlacedParts, architecture, part_sizes
 from generator.diffusion.prompts import Prompts
 from generator.diffusion.step_caches import known_step_cache
+from generator.hub import fetching
+from generator.main_memory import free_main_memory
 from generator.model import FoundModel
-from generator.renderer import Frames, Order, Progress, Rendered, Stop
-from generator.speed import Chosen, Speed, choose
+from generator.placement import DoesNotFit, FreeMemory, decide_placement, work_of
+from generator.renderer import Frames, OnProgress, Progress, Rendered, RenderOrder, Stop
+from generator.speed import ChosenSpeed, Speed, choose_speed
 
 log = structlog.get_logger(__name__)
 
-Told = Callable[[Progress], None]
-
 # Percent at which each stage ends, by its share of the time (3 : 67 : 25 on the 5B, about the same on the demo model).
-# What is left is the film's and the store's.
+# What is left is the video's and the store's.
 TEXT_ENDS, DENOISE_ENDS, DECODE_ENDS = 3, 70, 95
 
 IN_TILES = "decoded in tiles, because memory was short"
@@ -48,17 +55,17 @@ def out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory() -> None:
-    """Gives what nothing refers to back to the device; call it once the error that held tensors is gone."""
+    """Returns unreferenced memory to the device; call it once the error that held tensors is gone."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 
 
 @dataclass
 class Batch:
-    """What is being made, and how far it is."""
+    """The clips being rendered, and their progress."""
 
-    orders: Sequence[Order]
-    told: Told
+    orders: Sequence[RenderOrder]
+    on_progress: OnProgress
     stop: Stop
     stages: Stages
     ways: list[Way] = field(default_factory=list)  # of decoding, those that were not seen not to fit
@@ -74,82 +81,94 @@ class Batch:
             raise RenderStopped("the render was told to stop")
 
 
-def load(model: FoundModel, device: str, speed: Speed, threads: int) -> Wan:
-    """`threads` are torch's on a CPU, for this thread alone. RenderFailed where the pipeline is none that we can drive."""
+def load_wan(model: FoundModel, device: str, speed: Speed, threads: int, keep_latents: bool = True) -> Wan:
+    """Loads a pipeline. `threads`: torch's on a CPU, for this thread only. Raises RenderFailed for an unsupported pipeline."""
     disable_progress_bar()
     transformers_logging.disable_progress_bar()
-    where = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
-    if str(where) == "cuda":
-        where = torch.device("cuda", torch.cuda.current_device())  # what counts memory wants to know which
+    where = device_of(device)
     if where.type == "cpu":
         torch.set_num_threads(threads)
-    chosen = choose(speed, cuda=where.type == "cuda", bfloat16=_likes_bfloat16(where))
+    chosen = choose_speed(speed, cuda=where.type == "cuda", bfloat16=likes_bfloat16(where))
     # Without a dtype a 16-bit folder comes back half 16-bit and half 32-bit.
+    main = free_main_memory()  # before the weights, which lie in it either way
     precisions = {"default": getattr(torch, chosen.precision), "vae": getattr(torch, chosen.vae_precision)}
-    pipe = WanPipeline.from_pretrained(model.source, revision=model.commit, dtype=precisions, local_files_only=model.local)
-    return Wan(pipe, model.served, where, speed, chosen)
-
-
-def _likes_bfloat16(device: torch.device) -> bool:
-    # A CPU without bfloat16 arithmetic emulates it, slower than float32.
-    able = torch.cpu.get_capabilities()
-    return device.type == "cuda" or any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+    with nullcontext() if model.local else fetching(model.source):
+        pipe = WanPipeline.from_pretrained(model.source, revision=model.commit, dtype=precisions, local_files_only=model.local)
+    adapters = Adapters(pipe, model.loras)
+    return Wan(pipe, model.served, where, speed, chosen, keep_latents, main, adapters)
 
 
 class Wan:
     """The loaded pipeline. Lives in the render thread; every method blocks.
 
     `where` is the device and how it computes, `choices` what makes it fast here, both in words; `device` is the device's own
-    name. `memory` are its bytes, `limit` those that renders may take of them, weights included; both None on a CPU.
+    name. `memory` are its bytes, `limit` those that renders may take of them, weights included; both None on a CPU. `placement`
+    is where its parts lie. Without `keep_latents` clips come without their latent.
     """
 
-    def __init__(self, pipe: Any, served: ServedModel, device: torch.device, speed: Speed, chosen: Chosen) -> None:
-        if "flow_shift" not in pipe.scheduler.config:
-            raise RenderFailed(f"the scheduler {type(pipe.scheduler).__name__} has no flow shift", "model_not_supported")
-        self._served, self._device, self._chosen = served, device, chosen
-        self._cuda = device.type == "cuda"
+    def __init__(
+        self,
+        pipe: Any,
+        served: ServedModel,
+        device: torch.device,
+        speed: Speed,
+        chosen: ChosenSpeed,
+        keep_latents: bool = True,
+        main: int | None = None,
+        adapters: Adapters | None = None,
+    ) -> None:
+        """`main`: bytes of main memory that were free before the weights were read; None: those that are free now."""
+        self._served, self._device = served, device
+        self._cuda, self._keep_latents = device.type == "cuda", keep_latents
         pipe.set_progress_bar_config(disable=True)
-        self.memory, self.limit, self.device = self._room(speed.headroom)
-        self._pipe = pipe.to(device)
-        self.choices = accelerate(pipe, chosen, speed)
-        self._prompts = Prompts(speed.prompts_kept)
-        self._decoder = Decoder(pipe, chosen)
+        self.memory, self.limit, self.device = memory_of(device, speed.headroom)
+        memory = FreeMemory(self.limit, free_main_memory() if main is None else main)
+        placement = decide_placement(speed.offload, memory, part_sizes(pipe), work_of(served.row, architecture(pipe, chosen)))
+        if isinstance(placement, DoesNotFit):
+            raise RenderFailed(placement.reason, "does_not_fit")
+        self.placement = placement
+        self._chosen = chosen = replace(chosen, cfg_batch=chosen.cfg_batch and placement.together)
+        self._pipe, self._placed = pipe, PlacedParts(pipe, placement, device)
+        self._adapters = adapters or Adapters(pipe, ())
+        self._placed.prepare()
+        self.choices = accelerate(pipe, chosen, speed, blocks_travel=self._placed.blocks_travel) + self._adapters.choices
+        self._placed.settle()
+        self._prompts = Prompts(speed.text_cache_mb * 1_000_000)
+        self._decoder = Decoder(pipe, chosen, device)
         self.where = f"{device} in {chosen.precision}"
 
-    def _room(self, headroom: int) -> tuple[int | None, int | None, str]:
-        if not self._cuda:
-            return None, None, "cpu"
-        free, whole = torch.cuda.mem_get_info(self._device)
-        limit = max(0, free + torch.cuda.memory_reserved(self._device) - headroom)
-        # The allocator itself keeps to it: a render that wants more is out of memory before the card is.
-        torch.cuda.set_per_process_memory_fraction(limit / whole, self._device)
-        return whole, limit, torch.cuda.get_device_name(self._device)
-
-    def render(self, orders: Sequence[Order], told: Told, stop: Stop) -> list[Rendered]:
-        batch = Batch(orders, told, stop, Stages(self._device))
+    def render(self, orders: Sequence[RenderOrder], on_progress: OnProgress, stop: Stop) -> list[Rendered]:
+        batch = Batch(orders, on_progress, stop, Stages(self._device))
         self._check(batch.recipe)
+        check_order(self._pipe, batch.recipe, orders[0].picture)
+        self._adapters.turn_to(batch.recipe.lora)
         started, count = time.perf_counter(), len(orders)
         self._peak()
         with torch.no_grad():
             batch.stages.begin("text_encode")
-            told(Progress("text_encode", 0))
+            on_progress(Progress("text_encode", 0))
+            self._placed.only(None)
             texts = torch.stack([self._encoded(order.prompt, batch) for order in orders])
             negative = self._encoded(batch.recipe.negative_prompt, batch) if batch.recipe.guidance > 1 else texts[0]
+            first = self._first_frame(batch)
             batch.stages.begin("denoise")
-            told(Progress("denoise", TEXT_ENDS))
-            latents = self._denoised(batch, texts, negative)
+            on_progress(Progress("denoise", TEXT_ENDS))
+            self._placed.only(self._pipe.transformer)
+            latents, skipped = self._denoised(batch, texts, negative, first)
             batch.stages.begin("vae_decode")
-            told(Progress("vae_decode", DENOISE_ENDS))
+            on_progress(Progress("vae_decode", DENOISE_ENDS))
+            self._placed.only(self._pipe.vae)
             # One by one: a clip's pixels then do not depend on its batch, nor does peak memory.
-            films = [self._decoded(latents[at : at + 1], batch, at) for at in range(count)]
+            videos = [self._decoded(latents[at : at + 1], batch, at) for at in range(count)]
         taken = {stage: ms / count for stage, ms in batch.stages.end().items()}
         steps = tuple(ms / count for ms in batch.stages.steps())
         held = (time.perf_counter() - started) / count
         peak = max(batch.peak, self._peak()) if self._cuda else None
         made = []
-        for at, (order, film) in enumerate(zip(orders, films, strict=True)):
+        for at, (order, video) in enumerate(zip(orders, videos, strict=True)):
             tiled = at in batch.in_tiles
-            made.append(Rendered(film, None, self._packed(latents[at]), taken, held, peak, self._notes(order, tiled), steps, tiled))
+            latent = packed(latents[at]) if self._keep_latents else None
+            made.append(Rendered(video, None, latent, taken, held, peak, self._notes(order, tiled), steps, tiled, skipped))
         return made
 
     def _peak(self) -> int:
@@ -168,9 +187,15 @@ class Wan:
         _, tall, wide = (pipe.vae_scale_factor_spatial * side for side in pipe.transformer.config.patch_size)
         tall, wide, deep = math.lcm(16, tall), math.lcm(16, wide), pipe.vae_scale_factor_temporal
         if recipe.width % wide or recipe.height % tall or recipe.frames % deep != 1:
-            raise RenderFailed(f"sizes are multiples of {wide}x{tall} and frames {deep}n + 1, not {recipe.size} and {recipe.frames}")
+            raise RenderFailed(f"sizes must be multiples of {wide}x{tall} and frames {deep}n + 1, not {recipe.size} and {recipe.frames}")
         if not known_step_cache(recipe.step_cache):
-            raise RenderFailed(f"no such step cache: {recipe.step_cache}")
+            raise RenderFailed(f"unknown step cache: {recipe.step_cache}")
+        few = recipe.sampler == "lcm"
+        if recipe.sampler != served.row.sampler or (few and (recipe.step_cache, recipe.guidance) != ("none", 1.0)):
+            asked = f"{recipe.sampler}, step cache {recipe.step_cache}, guidance {recipe.guidance:g}"
+            raise RenderFailed(
+                f"{served.name} is sampled by {served.row.sampler}, without step cache and guidance if it is lcm; not by {asked}"
+            )
 
     def _encoded(self, text: str, batch: Batch) -> torch.Tensor:
         """(length, width) on the device. One text at a time, so that it is the same in every batch."""
@@ -180,24 +205,46 @@ class Wan:
             batch.check_stop()
             # The encoder does not see padding, so it is given none: of the 5B's 512 places most prompts need fifty.
             room = min(length, len(self._pipe.tokenizer(prompt_clean(text)).input_ids))
-            given = self._pipe.encode_prompt(text, do_classifier_free_guidance=False, max_sequence_length=room)
+            given = self._pipe.encode_prompt(text, do_classifier_free_guidance=False, max_sequence_length=room, device=self._device)
             return given[0][0]  # type: ignore[no-any-return]  # diffusers is not typed
 
         return self._prompts.padded(text, length, self._device, encode)
 
-    def _denoised(self, batch: Batch, texts: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
+    def _first_frame(self, batch: Batch) -> FirstFrame | None:
+        """That of all clips of the batch: they share their Recipe, and so the picture."""
+        picture = batch.orders[0].picture
+        if picture is None:
+            return None
+        batch.stages.begin("picture_encode")
+        batch.on_progress(Progress("picture_encode", TEXT_ENDS))
+        batch.check_stop()
+        self._placed.only(self._pipe.vae)
+        return first_frame(self._pipe, batch.recipe, picture, self._device)
+
+    def _denoised(self, batch: Batch, texts: torch.Tensor, negative: torch.Tensor, first: FirstFrame | None) -> tuple[torch.Tensor, int]:
         recipe = batch.recipe
 
         def step_ended(done: int) -> None:
             batch.stages.step()
             batch.check_stop()
-            batch.told(Progress("denoise", TEXT_ENDS + (DENOISE_ENDS - TEXT_ENDS) * done // recipe.steps))
+            batch.on_progress(Progress("denoise", TEXT_ENDS + (DENOISE_ENDS - TEXT_ENDS) * done // recipe.steps))
 
         batch.check_stop()
         shape = self._latent_shape(recipe)
+        if recipe.sampler == "lcm":
+            batch.stages.step()
+            return denoise_in_few_steps(self._pipe, recipe, shape, [order.seed for order in batch.orders], texts, step_ended, first), 0
         noise = torch.cat([draw(shape, order.seed) for order in batch.orders]).to(self._device)
         batch.stages.step()
-        return denoise(self._pipe, recipe, noise, Guided(texts, negative, self._chosen.together), step_ended)
+        given = self._given(batch.orders, shape)
+        return denoise(self._pipe, recipe, noise, Guided(texts, negative, self._chosen.cfg_batch), step_ended, given, first)
+
+    def _given(self, orders: Sequence[RenderOrder], shape: tuple[int, ...]) -> Given | None:
+        donors = [order.donor for order in orders if order.donor is not None]
+        if not donors:
+            return None
+        latents = torch.stack([unpacked(donor.latent, shape[1:]) for donor in donors])
+        return Given(latents.to(self._device), donors[0].sigma)
 
     def _latent_shape(self, recipe: Recipe) -> tuple[int, ...]:
         pipe = self._pipe
@@ -217,6 +264,7 @@ class Wan:
             # Outside the handler: the error's traceback held the tensors that are to be freed.
             free_memory()
             self._peak()  # of what did not fit: no measure of what does
+            self._decoder.did_not_fit(latent, batch.ways[0])
             del batch.ways[0]
             log.warning("out of memory: decoding again", way=batch.ways[0], size=batch.recipe.size, frames=batch.recipe.frames)
         return self._decode(latent, batch, clip)
@@ -233,15 +281,11 @@ class Wan:
             nonlocal done
             done = min(done + 1, (clip + 1) * of_clip)
             batch.check_stop()
-            batch.told(Progress("vae_decode", DENOISE_ENDS + (DECODE_ENDS - DENOISE_ENDS) * done // pieces))
+            batch.on_progress(Progress("vae_decode", DENOISE_ENDS + (DECODE_ENDS - DENOISE_ENDS) * done // pieces))
 
         return self._decoder(latent, way, piece_ended)
 
-    def _packed(self, latent: torch.Tensor) -> bytes:
-        # float16, not bfloat16: latents stay within a dozen deviations, so its finer steps cost nothing.
-        return save({"latent": latent.to(torch.float16).contiguous().cpu()}, {"space": "normalised"})
-
-    def _notes(self, order: Order, tiled: bool) -> tuple[str, ...]:
+    def _notes(self, order: RenderOrder, tiled: bool) -> tuple[str, ...]:
         tokens, most = len(self._pipe.tokenizer(order.prompt).input_ids), order.recipe.max_sequence_length
         cut = (f"the prompt has {tokens} tokens; the model reads the first {most}",) if tokens > most else ()
         return (*cut, IN_TILES) if tiled else cut

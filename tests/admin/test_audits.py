@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,13 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from cache.ids import new_id
-from cache.storage.database import Database
-from cache.storage.erasure import Erasure
+from cache.settings import Settings
+from cache.storage.database.database import Database
 from cache.storage.operators.audits import Audits, chosen
-from cache.storage.tables import requests
-from cache.storage.tables_for_operators import audits
+from cache.storage.requests.erasure import Erasure
+from cache.storage.tables import audits, requests
 from generator.job import Priority
-from generator.queueing.queue import Submitted
+from generator.queue.queue import SubmittedJob
 from tests.admin.pages import api, post, until
 from tests.conftest import StartServer
 from tests.live import PATIENCE, Live
@@ -66,7 +65,7 @@ async def asked(stage: Stage, kept: Audits, video: str, words: str) -> str:
     """The audit of `video` has its job, which no request waits for."""
     async with stage.database.write() as connection:
         found = await stage.queue.submit(connection, new_job(take(words), priority=Priority.BACKGROUND))
-        assert isinstance(found, Submitted)
+        assert isinstance(found, SubmittedJob)
         assert await kept.claim(connection, video, found.job_id, None)
     return found.job_id
 
@@ -99,7 +98,7 @@ async def test_many_are_chosen_page_by_page(stage: Stage, kept: Audits, monkeypa
     assert set(await rows(stage)) == {video for video in videos if chosen(video, 0.5)}
 
 
-async def test_an_audit_takes_the_film_of_its_job(stage: Stage, kept: Audits) -> None:
+async def test_an_audit_takes_the_spec_of_its_job(stage: Stage, kept: Audits) -> None:
     await stage.add(clip := draft(take("a red ball")))
     good, bad = await near(stage, "the red ball", clip.id), await near(stage, "the ball", clip.id)
     await kept.choose(1.0, 3600)
@@ -110,12 +109,12 @@ async def test_an_audit_takes_the_film_of_its_job(stage: Stage, kept: Audits) ->
     assert await kept.settle() == 0
     (lease,) = await stage.leases.lease("w", SERVED.revision)
     assert lease.job.id == job
-    film = made()
-    await stage.leases.finish(lease, film)
+    spec = made()
+    await stage.leases.finish(lease, spec)
     await stage.queue.cancel(other)
     assert await kept.settle() == 2
     found = await rows(stage)
-    assert (found[good].state, found[good].clip_id) == ("made", film.clip_id)
+    assert (found[good].state, found[good].clip_id) == ("made", spec.clip_id)
     assert (found[bad].state, found[bad].clip_id) == ("failed", None)
     row = await stage.row("requests", good)
     assert row.clip_id == clip.id, "what was answered stays answered"
@@ -127,21 +126,21 @@ async def erased(stage: Stage, clip_id: str) -> bool:
     return row.state == "withdrawn" and row.withdrawn_reason.startswith("erased") and row.prompt is None
 
 
-async def test_words_erased_meanwhile_leave_no_film(stage: Stage, kept: Audits) -> None:
+async def test_words_erased_meanwhile_leave_no_spec(stage: Stage, kept: Audits) -> None:
     await stage.add(clip := draft(take("a red ball")))
     video = await near(stage, "the red ball", clip.id)
     await kept.choose(1.0, 3600)
     await asked(stage, kept, video, "the red ball")
     await Erasure(stage.database, stage.shelf).erase(await stage.asked.by_id("local", video))
     (lease,) = await stage.leases.lease("w", SERVED.revision)
-    film = made()
-    await stage.leases.finish(lease, film)
+    spec = made()
+    await stage.leases.finish(lease, spec)
     await kept.settle()
     assert await rows(stage) == {}
-    assert await erased(stage, film.clip_id)
+    assert await erased(stage, spec.clip_id)
 
 
-async def test_erasing_takes_the_film_of_the_audit_along(stage: Stage, kept: Audits) -> None:
+async def test_erasing_takes_the_spec_of_the_audit_along(stage: Stage, kept: Audits) -> None:
     await stage.add(clip := draft(take("a red ball")))
     await stage.add(own := draft(take("the red ball")))
     await stage.add(held := draft(take("the red ball", 1)))
@@ -166,6 +165,13 @@ async def test_rows_of_requests_that_are_gone_go(stage: Stage, kept: Audits) -> 
     await kept.give_up(other)
     assert (await rows(stage))[other].state == "failed"
     assert await kept.next() is None
+
+
+async def test_without_a_share_which_is_the_default_nothing_is_chosen(stage: Stage, kept: Audits) -> None:
+    await stage.add(clip := draft(take("a red ball")))
+    await near(stage, "the red ball", clip.id)
+    await kept.choose(Settings().audit_share, 3600)
+    assert await rows(stage) == {}
 
 
 # On a real server
@@ -197,12 +203,3 @@ def test_a_near_hit_is_rendered_anew_when_nobody_waits(start: StartServer) -> No
     said = post(live, f"/admin/api/near-hits/audit/{near['id']}/label", right="no").json()
     assert said["right"] is False
     assert api(live, "near-hits", kind="near")["data"][-1]["right"] is False, "it is the same pair"
-
-
-def test_without_a_share_nothing_is_rendered(live: Live) -> None:
-    live.made("a red ball on grass", steps=STEPS)
-    assert live.made("The red ball is on the grass", steps=STEPS)["reprise"]["verdict"] == "near"
-    before = live.renders()
-    time.sleep(6)  # a round of upkeep and more
-    assert live.renders() == before
-    assert audited(live) == []

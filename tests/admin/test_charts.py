@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.admin import charts
-from gateway.admin.figures import ago, duration, ms, number, percent, short, size
+from gateway.admin.figures import ago, duration, money, ms, number, percent, short, size
 
 WORDS = st.text(st.characters(blacklist_categories=("Cs", "Cc"), blacklist_characters="￾￿"), max_size=12)
 VALUE = st.one_of(st.none(), st.floats(0, 1e9), st.integers(0, 10**6).map(float))
@@ -36,7 +36,10 @@ def within(value: str) -> bool:
 def test_a_chart_is_whole_and_has_its_table(given_: tuple[list[str], list[charts.Series]], linked: bool) -> None:
     slots, series = given_
     links = [f"/admin/requests?at={at}&x=<" for at in range(len(slots))] if linked else ()
-    for markup in (charts.stacked("n", "A <b>title</b>", slots, series, links=links), charts.lines("n", "t", slots, series, links=links)):
+    for markup in (
+        charts.stacked("n", "A <b>title</b>", slots, series, links=links),
+        charts.line_chart("n", "t", slots, series, links=links),
+    ):
         root = parsed(markup)
         assert root.find(".//svg/title") is not None
         assert root.find(".//svg/desc") is not None
@@ -98,3 +101,17 @@ def test_figures_read_well() -> None:
     assert ms(1500) == "1.5 s"
     assert [ago(at, 1000.0) for at in (None, 999.8, 995.0, 700.0)] == ["never", "just now", "5 s ago", "5 min ago"]
     assert short("0123456789abcdef") == "0123456789ab…"
+
+
+def test_a_small_line_has_gaps_and_says_its_values() -> None:
+    root = parsed(charts.spark("s", "t", [10.0, 20.0, None, 5.0, 4.0], shown=percent_of))
+    assert len(list(root.iter("line"))) == 2, "from 10 to 20, and from 5 to 4"
+    assert root.findtext(".//desc") == "10 %, 20 %, 5 %, 4 %"
+
+
+def percent_of(value: float | None) -> str:
+    return f"{value:.0f} %"
+
+
+def test_small_amounts_are_not_nothing() -> None:
+    assert [money(amount) for amount in (None, 0, 0.0048, 0.5, 1234.5)] == ["–", "0.00", "0.0048", "0.50", "1,234.50"]

@@ -21,18 +21,19 @@ from cache.matching.encoding.encoders import Loading
 from cache.matching.exact import ExactMemory
 from cache.matching.vectors.index import Index
 from cache.prompt import Prompt
-from cache.storage.database import Database
-from cache.storage.erasure import Erasure
-from cache.storage.news import open_news
+from cache.storage.database.database import Database
+from cache.storage.database.notifications import open_notifications
 from cache.storage.operators.clip_search import SORTS, ClipFilter, ClipSearch, ClipSort
 from cache.storage.operators.invalidation import Invalidation, removal_of
+from cache.storage.requests.erasure import Erasure
 from cache.storage.tables import clips
-from cache.variant import Film, Partition, Variant, tenant_scope
-from gateway.byte_cache import ByteCache
-from gateway.replica import Replica
-from generator.queueing.signals import Signals
+from cache.supervision import Supervisor
+from cache.variant import Partition, Spec, Variant, tenant_scope
+from gateway.answering.byte_cache import ByteCache
+from gateway.answering.replica import Replica
+from generator.queue.signals import Signals
 from tests.databases import open_sqlite
-from tests.stage import RECIPE, SERVED, Stage, draft, film, seeded, set_stage, take
+from tests.stage import RECIPE, SERVED, Stage, draft, seeded, set_stage, spec, take
 from tests.test_shelf import exact, put
 
 DIMENSION = 16
@@ -66,7 +67,7 @@ async def ids(search: ClipSearch, wanted: ClipFilter | None = None, sort: ClipSo
 async def test_each_filter_finds_what_it_names_and_nothing_else(stage: Stage, search: ClipSearch) -> None:
     small = replace(RECIPE, width=96, height=96)
     await stage.add(plain := draft(take("a red ball"), tags=("demo", "a,b")))
-    await stage.add(small_one := draft(Variant(Film(tenant_scope("local"), Prompt.parse("A Blue box 100%"), small), take=0)))
+    await stage.add(small_one := draft(Variant(Spec(tenant_scope("local"), Prompt.parse("A Blue box 100%"), small), take=0)))
     await stage.add(theirs := draft(take("a green box"), tenant="acme", tags=("demo2",)))
     await stage.add(hidden := draft(take("a black box"), private=True))
     await stage.add(old := draft(take("an old ring", 0)))
@@ -155,9 +156,9 @@ async def test_reuse_is_counted_by_tenant_and_verdict(stage: Stage, search: Clip
 async def test_recipes_with_most_clips_come_first(stage: Stage, search: ClipSearch) -> None:
     small = replace(RECIPE, width=96, height=96)
     for words in ("one", "two"):
-        await stage.add(draft(Variant(Film(tenant_scope("local"), Prompt.parse(words), small), take=0)))
+        await stage.add(draft(Variant(Spec(tenant_scope("local"), Prompt.parse(words), small), take=0)))
     await stage.add(draft(take("three")))
-    assert [(one.recipe.size, one.count) for one in await search.recipes()] == [("96x96", 2), (film().recipe.size, 1)]
+    assert [(one.recipe.size, one.count) for one in await search.recipes()] == [("96x96", 2), (spec().recipe.size, 1)]
     assert await search.recipes("nobody") == []
 
 
@@ -219,7 +220,7 @@ async def test_what_is_out_answers_nobody_and_back_it_answers_again(stage: Stage
     back = await stage.clip(clip.id)
     assert back is not None
     assert back.sequence > gone.sequence > clip.sequence
-    assert await stage.shelf.read(back, "video") == b"a film"
+    assert await stage.shelf.read(back, "video") == b"a video"
     with pytest.raises(Conflict, match="in service"):
         await invalidation.undo(clip.id)
     with pytest.raises(NotFound):
@@ -292,7 +293,7 @@ async def test_an_expired_clip_does_not_come_back(stage: Stage, invalidation: In
 
 
 async def test_the_sweep_and_an_undo_never_meet(stage: Stage, invalidation: Invalidation, tmp_path: Path) -> None:
-    """Undo comes in the very moment in which the objects go: it is refused, and no row is live without its film."""
+    """Undo comes in the very moment in which the objects go: it is refused, and no row is live without its video."""
     clip = await put(stage, take())
     await invalidation.one(clip.id)
     refused: list[str] = []
@@ -322,7 +323,7 @@ async def test_erased_words_do_not_come_back_by_undo(stage: Stage, invalidation:
     gone = await stage.clip(clip.id)
     assert gone is not None, "so that every index hears of it"
     assert (gone.state, gone.prompt) == ("withdrawn", None)
-    assert [name async for name in stage.objects.names("")] == [], "erased films wait for no grace time"
+    assert [name async for name in stage.objects.names("")] == [], "erased videos wait for no grace time"
 
 
 class Loaded:
@@ -343,9 +344,16 @@ class Gateway:
     cached: ByteCache = field(default_factory=lambda: ByteCache(2**20))
 
     async def follow(self, stage: Stage, folder: Path) -> None:
-        news, loaded = open_news(stage.database), cast(Loading, Loaded())
-        replica = Replica(stage.database, self.index, asyncio.Event(), loaded, self.memory, self.cached, Signals(), news, None, folder)
-        await replica.run()
+        notifications, loaded = open_notifications(stage.database), cast(Loading, Loaded())
+        replica = Replica(
+            stage.database, self.index, asyncio.Event(), loaded, self.memory, self.cached, Signals(), notifications, None, folder
+        )
+        supervisor = Supervisor()
+        replica.start(supervisor)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await supervisor.close()
 
     @property
     def knows(self) -> tuple[int, bool, bool]:
@@ -377,7 +385,7 @@ async def test_every_gateway_learns_of_the_way_out_and_back(stage: Stage, invali
         await all_know((1, False, False))
         unit = vector.astype(np.float32) / np.linalg.norm(vector.astype(np.float32))
         for one in gateways:
-            (near,) = await one.index.search(Partition(film().scope, film().recipe.key, "e1"), unit, 3)
+            (near,) = await one.index.search(Partition(spec().scope, spec().recipe.key, "e1"), unit, 3)
             assert near.clip_id == clip.id
     finally:
         for task in following:
@@ -400,31 +408,31 @@ STEP = st.one_of(
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(STEP, min_size=3, max_size=14))
-def test_in_any_order_one_clip_answers_a_variant_and_one_take_a_film(steps: list[tuple[str, object, int]]) -> None:
+def test_in_any_order_one_clip_answers_a_variant_and_one_take_a_video(steps: list[tuple[str, object, int]]) -> None:
     async def walk(folder: Path) -> None:
         async with open_sqlite(folder) as database:
             stage = set_stage(database, folder)
             search = ClipSearch(database)
             invalidation = Invalidation(database, search, HOUR)
             made, removals = list[str](), list[str]()
-            for deed, what, number in steps:
-                if deed in {"make", "seed"}:
-                    variant = take(str(what), number) if deed == "make" else seeded(str(what), number)
+            for action, what, number in steps:
+                if action in {"make", "seed"}:
+                    variant = take(str(what), number) if action == "make" else seeded(str(what), number)
                     await stage.add(one := draft(variant))
                     made.append(one.id)
-                elif deed == "all":
+                elif action == "all":
                     removals.append((await invalidation.matching(ClipFilter(state=what))).removal)  # type: ignore[arg-type]
-                elif deed == "all back" and removals:
+                elif action == "all back" and removals:
                     with suppress(NotFound):
                         await invalidation.undo_all(removals[int(str(what)) % len(removals)])
-                elif deed in {"out", "back"} and made:
+                elif action in {"out", "back"} and made:
                     clip_id = made[int(str(what)) % len(made)]
                     with suppress(Conflict):
-                        await (invalidation.one(clip_id) if deed == "out" else invalidation.undo(clip_id))
+                        await (invalidation.one(clip_id) if action == "out" else invalidation.undo(clip_id))
                 held = await stage.all_clips()
                 live = [clip for clip in held if clip.state == "live"]
                 assert len({clip.variant_key for clip in live}) == len(live)
-                takes = [clip.film_key for clip in live if clip.take is not None]
+                takes = [clip.spec_key for clip in live if clip.take is not None]
                 assert len(set(takes)) == len(takes)
                 assert len({clip.sequence for clip in held}) == len(held)
 

@@ -43,7 +43,7 @@ def test_the_list_says_what_the_filter_finds(live: Live, ball: dict[str, Any]) -
     page = html(live, "/admin/clips?tag=demo")
     assert "a red ball on grass" in page
     assert f'/admin/media/{clip_of(ball)}/video"' in page
-    assert "No clip fits this filter" in html(live, "/admin/clips?tag=none")
+    assert "No clip matches this filter" in html(live, "/admin/clips?tag=none")
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,27 @@ def test_hostile_words_stay_words(live: Live) -> None:
         assert not re.search(r'(?:href|src|action)="\s*javascript:', page)
 
 
-def test_a_film_comes_in_ranges_through_the_door(live: Live, ball: dict[str, Any]) -> None:
+def test_an_operator_chooses_the_take_that_answers(live: Live) -> None:
+    words = "a cube whose first take was better"
+    again = {"Cache-Control": "no-cache"}
+    first, second = live.made(words, steps=STEPS), live.made(words, steps=STEPS, headers=again)
+    assert clip_of(live.post(words, steps=STEPS)) == clip_of(second)
+    assert "Serve this take" in html(live, f"/admin/clips/{clip_of(first)}")
+    assert "Serve this take" not in html(live, f"/admin/clips/{clip_of(second)}")
+    chosen = httpx.post(f"{live.url}/admin/api/clips/{clip_of(first)}/serve", timeout=PATIENCE)
+    assert (chosen.status_code, chosen.json()["done"]) == (200, "serve"), chosen.text
+    hit = live.post(words, steps=STEPS)
+    assert (hit["reprise"]["verdict"], clip_of(hit), hit["reprise"]["take"]) == ("exact", clip_of(first), 0)
+    assert live.content(second["id"]) != live.content(first["id"]), "whoever holds the other one keeps it"
+    assert httpx.post(f"{live.url}/admin/api/clips/{clip_of(first)}/serve", timeout=PATIENCE).status_code == 409, "it answers already"
+    third = live.made(words, steps=STEPS, headers=again)
+    assert clip_of(live.post(words, steps=STEPS)) == clip_of(third), "the newest answers, until somebody chooses again"
+    httpx.post(f"{live.url}/v1/videos/{first['id']}/feedback", json={"satisfied": False}, timeout=PATIENCE)
+    refused = httpx.post(f"{live.url}/admin/api/clips/{clip_of(first)}/serve", timeout=PATIENCE)
+    assert (refused.status_code, "label it right first" in refused.text) == (409, True)
+
+
+def test_a_spec_comes_in_ranges_through_the_door(live: Live, ball: dict[str, Any]) -> None:
     whole = live.content(ball["id"])
     url = f"{live.url}/admin/media/{clip_of(ball)}/video"
     answer = httpx.get(url)
@@ -123,7 +143,7 @@ def test_out_by_tag_and_back(live: Live) -> None:
     counted = post(live, "/admin/api/clips/invalidate", tag="batch", dry_run="yes").json()
     assert counted["count"] == 3
     page = html(live, "/admin/clips/invalidate?tag=batch")
-    assert "3 clips fit" in page
+    assert "3 clips match" in page
     assert {live.post(video["prompt"], steps=STEPS)["reprise"]["verdict"] for video in videos} == {"exact"}, "a count changes nothing"
     done = post(live, "/admin/api/clips/invalidate", tag="batch", counted_at=counted["counted_at"]).json()
     assert done["count"] == 3
@@ -231,7 +251,7 @@ def test_an_admin_counts_other_tenants_clips_and_reads_none(keyed: Live) -> None
     assert admin.post(f"/admin/api/clips/{clip}/invalidate").status_code == 200
     assert acme.client.get(f"/v1/videos/{video['id']}/content").status_code == 410
     assert admin.post(f"/admin/api/clips/{clip}/undo").status_code == 200
-    assert acme.film(video)
+    assert acme.spec(video)
     # Nobody else gets in at all.
     for path in ("/admin/api/clips", f"/admin/api/clips/{clip}", f"/admin/media/{clip}/video", "/admin/api/jobs", "/admin/api/near-hits"):
         assert httpx.get(f"{keyed.url}{path}").status_code in {401, 303}, path

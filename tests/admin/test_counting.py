@@ -22,13 +22,12 @@ from sqlalchemy import func, insert, select, update
 
 from cache.plan import NewPrompt
 from cache.precision import wilson
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 from cache.storage.operators.buckets import BOUNDS, NEVER, quantile
-from cache.storage.operators.statistics import BACKGROUND, VERDICTS, VIEWS, Slot, Statistics, whole
+from cache.storage.operators.statistics import BACKGROUND, VERDICTS, VIEWS, Slot, Statistics, sum_of_slots
 from cache.storage.operators.tally import Tally
-from cache.storage.plans import Plans
-from cache.storage.tables import idempotency, jobs, labels, requests
-from cache.storage.tables_for_operators import plan_prompts, tallies
+from cache.storage.requests.plans import Plans
+from cache.storage.tables import idempotency, jobs, labels, plan_prompts, requests, tallies
 from tests.admin import traffic
 from tests.conftest import StartServer
 from tests.stage import SERVED, made, set_stage, take
@@ -130,7 +129,7 @@ async def test_a_job_goes_with_the_last_request_that_named_it(database: Database
     for lease in [(await stage.leases.lease("w", SERVED.revision))[0] for _ in range(3)]:
         await stage.leases.finish(lease, made())
     waiting = await stage.job_for(take("a white ball"))
-    green = take("a green ball").film
+    green = take("a green ball").spec
     await Plans(database).add("local", "list", [NewPrompt(green.prompt.text, green.key, green.recipe, 1.0, 2.5)], 1, 0.0, start=True)
     async with database.write() as connection:
         await connection.execute(update(requests).where(requests.c.id != young).values(created_at=time.time() - 10 * 86_400))
@@ -181,7 +180,7 @@ async def test_totals_hold_at_every_moment_of_a_busy_roll_up(database: Database)
 
 PRUNING = """
 import asyncio, sys
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 from cache.storage.operators.tally import Tally
 async def main():
     tally = Tally(Database(sys.argv[1]), 3.0)
@@ -226,7 +225,8 @@ def test_a_server_counts_what_it_answered_also_after_kill_9(start: StartServer) 
 
     # Somebody has to have announced a model, else a gateway without a renderer knows none.
     announce(live.folder / "reprise.db")
-    time.sleep(2.5)
+    while not httpx.get(f"{live.url}/v1/models", timeout=30).json()["data"]:
+        time.sleep(0.05)
     with ThreadPoolExecutor(8) as pool:
         asking = [pool.submit(ask, prompt) for prompt in words]
         while len(told) < 15:
@@ -247,8 +247,10 @@ def announce(database: Path) -> None:
     from cache.catalog import DEMO
 
     connection = sqlite3.connect(database)
-    row = ("tiny", "revision-1", "pipeline", json.dumps(asdict(DEMO)), "cpu", time.time(), time.time())
-    connection.execute("INSERT INTO models (name, revision, renderer, row, device, announced_at, seen_at) VALUES (?,?,?,?,?,?,?)", row)
+    row = ("tiny", "revision-1", "pipeline", json.dumps(asdict(DEMO)), "cpu", time.time(), time.time(), time.time())
+    connection.execute(
+        "INSERT INTO models (name, revision, renderer, row, device, first_at, announced_at, seen_at) VALUES (?,?,?,?,?,?,?,?)", row
+    )
     connection.commit()
     connection.close()
 
@@ -294,7 +296,10 @@ def test_a_quantile_is_within_a_bucket_of_the_true_one(times: list[float], share
 
 async def test_buckets_in_sql_are_those_of_the_bounds(database: Database) -> None:
     times = [0.0, 0.00009, *(bound * 1.0001 for bound in BOUNDS[::7]), 0.0123, 8.5, 2e6]
-    await traffic.write(database, [traffic.row(0.0, "exact", f"words {at}", completed_at=taken) for at, taken in enumerate(times)])
+    await traffic.write(database, [traffic.row(0.0, "miss", f"words {at}", completed_at=taken) for at, taken in enumerate(times)])
+    await traffic.write(database, [traffic.row(0.0, "exact", "hit", answer_ms=None), traffic.row(0.0, "exact", "hit", answer_ms=8500.0)])
     ever = await Statistics(database).since(0.0)
-    assert ever.verdicts["exact"].buckets == Counter(sum(bound <= taken for bound in BOUNDS) for taken in times)
-    assert whole([ever]).verdicts["exact"].count == len(times)
+    assert ever.verdicts["miss"].buckets == Counter(sum(bound <= taken for bound in BOUNDS) for taken in times)
+    assert sum_of_slots([ever]).verdicts["miss"].count == len(times)
+    # A hit takes what was measured, and has no time before that.
+    assert ever.verdicts["exact"].buckets == {NEVER: 1, sum(bound <= 8.5 for bound in BOUNDS): 1}

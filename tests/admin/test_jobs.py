@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 from generator.job import Priority
-from generator.queueing.queue import Submitted
-from generator.queueing.queue_board import Board
+from generator.queue.board import Board
+from generator.queue.queue import SubmittedJob
 from generator.renderer import Progress
 from tests.admin.pages import HOSTILE, api, html, post, until
 from tests.conftest import StartServer
@@ -105,7 +105,7 @@ async def test_raising_what_is_leased_leaves_the_lease_alone(stage: Stage) -> No
 
 async def test_a_cancel_by_hand_tells_everyone(stage: Stage) -> None:
     request, found = await stage.ask(take())
-    assert isinstance(found, Submitted)
+    assert isinstance(found, SubmittedJob)
     assert await stage.queue.cancel(found.job_id, "cancelled by an operator")
     assert (await stage.row("requests", request)).error_message == "cancelled by an operator"
 
@@ -130,7 +130,7 @@ def test_jobs_are_seen_raised_and_cancelled(start: StartServer) -> None:
     raised = jobs[2]["job"]
     assert post(live, f"/admin/api/jobs/{raised}/raise").json()["done"] == "raise"
     again = post(live, f"/admin/api/jobs/{raised}/raise")
-    assert (again.status_code, again.json()["error"]["message"]) == (409, "this job is interactive already")
+    assert (again.status_code, again.json()["error"]["message"]) == (409, "this job is already interactive")
     assert [job["prompt"] for job in api(live, "jobs")["queue"]][1:] == ["a plan 1", "a plan 0"]
     part = httpx.post(f"{live.url}/admin/jobs/{jobs[0]['job']}/cancel", headers={"HX-Request": "true"}, timeout=PATIENCE)
     assert part.text.lstrip().startswith('<div id="now"')

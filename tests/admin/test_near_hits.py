@@ -12,17 +12,16 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from cache.errors import Conflict, NotFound
-from cache.storage.database import Database
-from cache.storage.erasure import Erasure
-from cache.storage.glances import Glances
-from cache.storage.labels import Labels
+from cache.storage.database.database import Database
 from cache.storage.operators.near_hits import NearHits
-from cache.storage.tables import labels, requests
-from cache.storage.tables_for_operators import audits
+from cache.storage.requests.erasure import Erasure
+from cache.storage.requests.labels import Labels
+from cache.storage.requests.lookup_queries import LookupQueries
+from cache.storage.tables import audits, labels, requests
 from cache.verdict import Refusal
 from tests.admin.pages import HOSTILE, api, html, post
 from tests.live import PATIENCE, Live
-from tests.stage import Stage, draft, film, set_stage, take
+from tests.stage import Stage, draft, set_stage, spec, take
 
 STEPS = 4
 
@@ -103,11 +102,11 @@ async def test_the_latest_word_counts_and_every_word_is_kept(stage: Stage, near_
         ("admin", True, "near", 0.99),
         ("admin", False, "near", 0.99),
     ]
-    glances = Glances(stage.database)
-    assert (await glances.at(film("the red ball"))).refused == {clip.id}, "never served for these words again"
+    queries = LookupQueries(stage.database)
+    assert (await queries.at(spec("the red ball"))).refused == {clip.id}, "never served for these words again"
     assert await near_hits.page("near", None, True, None, 10) == ([], False)
     await near_hits.label(pair, True)
-    assert (await glances.at(film("the red ball"))).refused == set()
+    assert (await queries.at(spec("the red ball"))).refused == set()
 
 
 async def test_a_refusal_is_labelled_by_its_clip(stage: Stage, near_hits: NearHits) -> None:

@@ -44,14 +44,14 @@ def done(live: Live, plan_id: str, state: str = "done") -> dict[str, Any]:
 
 
 def test_what_is_popular_is_proposed_made_and_answers(start: StartServer) -> None:
-    live = start(ENCODER_WAIT=60)
+    live = start(ENCODER_WAIT_SECONDS=60)
     wished(live, "a red ball bouncing on grass", 3)
     wished(live, "the red ball bouncing on the grass", 2)
     wished(live, NASTY, 2)
     answer = sent(live, "/admin/api/plans", {"budget": 2})
     assert answer.status_code == 200, answer.text
     told = answer.json()
-    assert (told["films"], told["answered_already"]) == (3, 0)
+    assert (told["specs"], told["answered_already"]) == (3, 0)
     assert told["pairs_judged"] > 0
     plan = got(live, f"/admin/api/plans/{told['plan']['id']}")
     first, second = plan["prompts"]
@@ -80,7 +80,7 @@ def test_what_is_popular_is_proposed_made_and_answers(start: StartServer) -> Non
 
 def test_a_list_through_the_page_goes_on_after_a_crash(start: StartServer) -> None:
     live = start()
-    fields = {"deed": "list", "list": f'prompt,quality\n{"a red ball"},draft\n"{NASTY.replace(chr(34), chr(34) * 2)}",draft\nx,none\n'}
+    fields = {"action": "list", "list": f'prompt,quality\n{"a red ball"},draft\n"{NASTY.replace(chr(34), chr(34) * 2)}",draft\nx,none\n'}
     answer = httpx.post(f"{live.url}/admin/plans", data=fields, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
     assert "Line 4: quality must be one of draft, standard, final" in answer.text
@@ -91,7 +91,7 @@ def test_a_list_through_the_page_goes_on_after_a_crash(start: StartServer) -> No
     assert [one["prompt"] for one in plan["prompts"]] == ["a red ball", NASTY]
     assert plan["counts"]["made"] + plan["counts"]["hit"] == 2
     assert live.post(NASTY, quality="draft")["reprise"]["verdict"] == "exact"
-    file = {"deed": (None, "list"), "file": ("list.txt", "a red ball\na blue ball\n"), "recipe": (None, "quality=draft")}
+    file = {"action": (None, "list"), "file": ("list.txt", "a red ball\na blue ball\n"), "recipe": (None, "quality=draft")}
     answer = httpx.post(f"{live.url}/admin/plans", files=file, timeout=PATIENCE)
     assert answer.status_code == 303, answer.text
     plan = done(live, answer.headers["location"].rpartition("/")[2])
@@ -99,7 +99,7 @@ def test_a_list_through_the_page_goes_on_after_a_crash(start: StartServer) -> No
 
 
 def test_people_go_first_and_a_plan_can_be_cancelled(start: StartServer) -> None:
-    live = start(QUEUE_LIMIT=4)
+    live = start(QUEUE_JOBS=4)
     rows = [{"prompt": f"a slow ball number {at}", "steps": 60} for at in range(12)]
     plan = sent(live, "/admin/api/plans", {"prompts": rows, "start": True}).json()["plan"]
     until = time.monotonic() + 60
@@ -168,7 +168,7 @@ def test_odd_ids_are_not_found(idle: Live) -> None:
 
 
 def test_an_idle_server_plans_by_itself(start: StartServer) -> None:
-    live = start(ENCODER_WAIT=60, PLAN_WHEN_IDLE="true", PLAN_EVERY_HOURS=0.005, PLAN_BUDGET=1)
+    live = start(ENCODER_WAIT_SECONDS=60, PLAN_EVERY_HOURS=0.005, PLAN_PROMPTS=1)
     wished(live, "a red ball bouncing on grass", 3)
     until = time.monotonic() + 120
     while not (plans := got(live, "/admin/api/plans")["plans"]):

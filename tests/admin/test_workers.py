@@ -7,9 +7,9 @@ import sqlite3
 import httpx
 from sqlalchemy import update
 
-from cache.storage.database import Database
-from cache.storage.tables_for_operators import workers
-from cache.storage.workers import ALIVE, Workers
+from cache.storage.database.database import Database
+from cache.storage.fleet.workers import ALIVE, Workers
+from cache.storage.tables import workers
 from tests.conftest import StartServer
 from tests.stage import set_stage, take
 

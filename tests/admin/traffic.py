@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import insert
 
 from cache.ids import new_id
-from cache.storage.database import Database
-from cache.storage.rows import keep_recipe
+from cache.storage.database.database import Database
+from cache.storage.database.rows import keep_recipe
 from cache.storage.tables import labels, requests
 from cache.variant import tenant_scope
 from tests.stage import RECIPE
@@ -29,9 +29,10 @@ def row(at: float, verdict: str, words: str, tenant: str = "local", **more: Any)
         "scope": tenant_scope(tenant),
         "created_at": at,
         "completed_at": at + _TOOK[verdict],
+        "answer_ms": 1000 * _TOOK[verdict] if verdict in {"exact", "near"} else None,
         "expires_at": None,
         "prompt": words,
-        "film_key": f"{abs(hash((tenant, words))):064x}"[:64],
+        "spec_key": f"{abs(hash((tenant, words))):064x}"[:64],
         "recipe_key": RECIPE.key,
         "quality": RECIPE.quality,
         "pinned_seed": None,
@@ -85,6 +86,8 @@ def rows(count: int, now: float, days: float = 20.0, seed: int = 7, tenant: str 
                     {"reason": "not sure enough", "similarity": 0.9, "confidence": luck.random(), "clip_id": clips[other], "prompt": None}
                 ]
         more["completed_at"] = when + _TOOK[verdict] * luck.lognormvariate(0, 0.5)
+        if verdict in {"exact", "near"}:
+            more["answer_ms"] = 1000 * (more["completed_at"] - when)
         if verdict == "miss" and luck.random() < 0.02:
             more |= {"clip_id": None, "completed_at": None, "error_code": "render_failed", "gpu_seconds_saved": 0.0}
         made.append(row(when, verdict, words, tenant, **more))
@@ -103,7 +106,7 @@ async def write(database: Database, made: list[dict[str, Any]]) -> None:
 
 
 async def label(database: Database, request: dict[str, Any], right: bool, source: str = "admin", weight: float = 1.0) -> None:
-    said = {name: request[name] for name in ("tenant", "scope", "clip_id", "film_key", "recipe_key", "verdict", "similarity", "confidence")}
+    said = {name: request[name] for name in ("tenant", "scope", "clip_id", "spec_key", "recipe_key", "verdict", "similarity", "confidence")}
     more = {"id": new_id("label"), "request_id": request["id"], "right": right, "weight": weight, "source": source}
     async with database.write() as connection:
         await connection.execute(insert(labels), {**said, **more, "created_at": request["created_at"]})

@@ -68,12 +68,12 @@ def test_every_page_in_every_light(admin: Admin, filled: Live, theme: str, phone
         visitor.texts_stay_text()
 
 
-def plays(visitor: AdminVisitor, film: str) -> None:
+def plays(visitor: AdminVisitor, video: str) -> None:
     """It has pictures, and its time goes on or has begun again."""
-    visitor.until(f"document.querySelector('{film}').readyState >= 2")
-    start = visitor.page.evaluate(f"document.querySelector('{film}').currentTime")
-    visitor.until(f"document.querySelector('{film}').currentTime !== {start}")
-    assert visitor.page.evaluate(f"document.querySelector('{film}').videoWidth") > 0
+    visitor.until(f"document.querySelector('{video}').readyState >= 2")
+    start = visitor.page.evaluate(f"document.querySelector('{video}').currentTime")
+    visitor.until(f"document.querySelector('{video}').currentTime !== {start}")
+    assert visitor.page.evaluate(f"document.querySelector('{video}').videoWidth") > 0
 
 
 def test_a_clip_plays_in_the_list_and_on_its_page(admin: Admin) -> None:
@@ -84,8 +84,8 @@ def test_a_clip_plays_in_the_list_and_on_its_page(admin: Admin) -> None:
     visitor.page.click(".clip .words a")
     assert "a red ball on grass" in visitor.text(".said")
     assert "denoise" in visitor.page.inner_text("#stages-table") or visitor.page.locator("#stages").count() == 1
-    visitor.page.evaluate("document.querySelector('#film').play()")
-    plays(visitor, "#film")
+    visitor.page.evaluate("document.querySelector('#video').play()")
+    plays(visitor, "#video")
     assert "near" in visitor.text("section:has(#reuse-head)")
     assert "The red ball is on the grass" in visitor.text("section:has(#answers-head)")
 
@@ -97,7 +97,7 @@ def test_what_was_taken_out_by_filter_comes_back_by_undo(admin: Admin, filled: L
     visitor.page.press("#tag", "Enter")
     visitor.see("text=2 clips,")
     visitor.page.click("text=Invalidate these 2")
-    assert visitor.text("#count-head") == "2 clips fit"
+    assert visitor.text("#count-head") == "2 clips match"
     assert {clip["clip"] for clip in api(filled, "clips")["data"]} == before, "counting changes nothing"
     visitor.page.click("#confirm")
     assert "2 clips are out of service" in visitor.text(".notice")

@@ -121,16 +121,16 @@ def test_a_label_changes_the_precision_figure(admin: Admin, near: Live) -> None:
     visitor.see(f'#pair-{ids[0]}[data-label="right"]')
 
 
-def test_a_film_plays_by_key(admin: Admin) -> None:
+def test_a_video_plays_by_key(admin: Admin) -> None:
     visitor = admin("/admin/near-hits")
     visitor.page.keyboard.press("j")
     visitor.page.keyboard.press("p")
-    film = "document.querySelector('.pair video')"
-    visitor.until(f"{film}.readyState >= 2")
-    start = visitor.page.evaluate(f"{film}.currentTime")
-    visitor.until(f"{film}.currentTime !== {start}")
+    video = "document.querySelector('.pair video')"
+    visitor.until(f"{video}.readyState >= 2")
+    start = visitor.page.evaluate(f"{video}.currentTime")
+    visitor.until(f"{video}.currentTime !== {start}")
     visitor.page.keyboard.press("p")
-    visitor.until(f"{film}.paused")
+    visitor.until(f"{video}.paused")
 
 
 def test_typed_letters_in_a_field_are_letters(admin: Admin, near: Live) -> None:

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Dialog
 
-from cache.storage.database import Database
-from cache.storage.workers import Workers
+from cache.storage.database.database import Database
+from cache.storage.fleet.workers import Workers
 from tests.admin import traffic
 from tests.browser.admin_visitor import THEMES, AdminVisitor
 from tests.conftest import StartServer
@@ -23,7 +23,7 @@ from tests.live import Live
 pytestmark = pytest.mark.browser
 
 ADMIN = "an-admin-key-of-some-length"
-PAGES = ("/admin", "/admin/what-if", "/admin/keys", "/admin/settings", "/admin/requests")
+PAGES = ("/admin", "/admin/what-if", "/admin/keys", "/admin/settings", "/admin/requests", "/admin/usage", "/admin/webhooks")
 MANY = 10_000
 Admin = Callable[..., AdminVisitor]
 
@@ -89,10 +89,11 @@ def test_an_instance_that_nobody_asked_anything(admin: Admin, fresh: Live, phone
     for path in PAGES:
         visitor.open(path).see("h1")
         visitor.sound()
-    assert "Nothing has been asked yet" in visitor.open("/admin").text("#empty")
+    assert "No requests yet" in visitor.open("/admin").text("#empty")
     assert visitor.text("#hit-rate .big") == "–"
+    assert visitor.open("/admin").page.locator("figure.chart").count() == 0, "a chart of nothing"
     assert "No worker" in visitor.text("#workers")
-    assert "No request was answered" in visitor.open("/admin/what-if").text("#outcome")
+    assert "There are no requests yet" in visitor.open("/admin/what-if").text("#outcome")
     assert "no keys" in visitor.open("/admin/keys").text("main")
 
 
@@ -101,6 +102,10 @@ def test_numbers_are_those_of_the_twin_and_lead_to_their_rows(admin: Admin, busy
     visitor.open("/admin?view=week")
     told = httpx.get(f"{busy.url}/admin/api/overview?view=week").json()
     assert visitor.text("#hit-rate .big") == f"{told['window']['hit_rate'] * 100:.1f} %"
+    assert visitor.text("#saved .big") == f"{told['window']['money_saved']:,.2f}"
+    assert visitor.page.locator("#hit-rate svg.spark line").count() > 0
+    visitor.page.locator("#rate .column").last.hover()
+    assert visitor.text(".tip").endswith(" %")
     assert "95 %" in visitor.text("#precision .hint")
     assert told["precision"]["audited"] | {"low": 0, "high": 0} == {"right": 38, "wrong": 2, "share": 0.95, "low": 0, "high": 0}
     assert told["window"]["money_saved"] == pytest.approx(told["window"]["gpu_seconds_saved"] / 3600 * 2.5)
@@ -230,13 +235,13 @@ def test_signing_in_making_a_key_taking_it_back_and_signing_out(admin: Admin, st
     visitor.sound()
     visitor.page.fill("#key", "a wrong key that is long enough")
     visitor.page.keyboard.press("Enter")
-    assert "not an admin key" in visitor.text("#problem")
+    assert "not a valid admin key" in visitor.text("#problem")
     visitor.sign_in(ADMIN, "/admin/keys")
     assert visitor.page.url.endswith("/admin/keys")
     visitor.sound()
     visitor.page.fill("#tenant", "acme")
     visitor.page.fill("#label", "<script>alert(1)</script>")
-    visitor.page.get_by_role("button", name="Make it").click()
+    visitor.page.get_by_role("button", name="Create key").click()
     secret = visitor.text("#secret")
     assert secret.startswith("reprise_")
     assert httpx.get(f"{server.url}/v1/videos", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
@@ -256,7 +261,7 @@ def test_signing_in_making_a_key_taking_it_back_and_signing_out(admin: Admin, st
     visitor.page.once("dialog", agree)
     row.get_by_role("button").click()
     visitor.page.locator("tr", has_text="revoked").wait_for()
-    assert "for good" in said[0]
+    assert "permanently" in said[0]
     refused = httpx.get(f"{server.url}/v1/videos", headers={"Authorization": f"Bearer {secret}"})
     end = time.monotonic() + 10
     while refused.status_code != 401 and time.monotonic() < end:

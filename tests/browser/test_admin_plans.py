@@ -27,22 +27,29 @@ def wished(live: Live, words: str, times: int) -> None:
 
 
 def crowded(server: Live) -> None:
-    """Four clips, and then room for less than three."""
+    """Four clips, and then room for less than three, until something had to go. Room enough after that: which clip goes is
+    decided by what its render took, which a busy machine decides, and the plan's must stay.
+    """
     for words in ("a white ring", "a black ring", "a grey ring", "a brown ring"):
         server.content(server.made(words, quality="draft")["id"])
     used = api(server, "plans")["capacity"]["used"]
-    server.stop()
-    server.settings |= {"CAPACITY_GB": str(used * 0.75 / 1e9)}
-    server.start()
+    again(server, CAPACITY_GB=used * 0.75 / 1e9)
     until = time.monotonic() + 60
     while not api(server, "plans")["ghosts"]:
         assert time.monotonic() < until
         time.sleep(0.3)
+    again(server, CAPACITY_GB=used * 10 / 1e9)
+
+
+def again(server: Live, **settings: object) -> None:
+    server.stop()
+    server.settings |= {name: str(value) for name, value in settings.items()}
+    server.start()
 
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Live]:
-    server = Live(tmp_path_factory.mktemp("planned"), tiny_model, ENCODER_WAIT=60).start()
+    server = Live(tmp_path_factory.mktemp("planned"), tiny_model, ENCODER_WAIT_SECONDS=60).start()
     crowded(server)
     for words, times in (
         ("a red ball bouncing on grass", 4),
@@ -91,11 +98,11 @@ def test_every_page_in_every_light(admin: Admin, planned: Live, theme: str, phon
 def test_what_a_prompt_covers_and_what_had_to_go_is_told(admin: Admin, planned: Live) -> None:
     visitor = admin("/admin/plans")
     assert "of " in visitor.text("dl.facts")
-    assert "Nothing was evicted" not in visitor.text("#now")
+    assert "Nothing has been evicted" not in visitor.text("#now")
     visitor.page.click("[data-plan] a >> nth=-1")
     visitor.see("[data-rank='1'] summary").click()
     assert "red ball bouncing on" in visitor.text("[data-rank='1'] .covers")
-    assert "asked" in visitor.text("[data-rank='1'] .covers")
+    assert "requests" in visitor.text("[data-rank='1'] .covers")
 
 
 def test_a_plan_is_proposed_started_and_answers(admin: Admin, planned: Live) -> None:
@@ -145,10 +152,10 @@ def test_an_empty_place_says_what_to_do(admin: Admin, tmp_path_factory: pytest.T
     server = Live(tmp_path_factory.mktemp("empty"), tiny_model).start()
     try:
         visitor = admin("/admin/plans", server)
-        assert "No plan yet" in visitor.text("#now")
+        assert "No plans yet" in visitor.text("#now")
         visitor.sound()
         visitor.page.click("#propose")
-        assert "Nothing is worth making" in visitor.text("#told-plan")
+        assert "Nothing worth rendering" in visitor.text("#told-plan")
         visitor.open("about:blank")
     finally:
         server.close()

@@ -14,7 +14,7 @@ from gateway.http.static import files_of
 from gateway.playground.playground import SECURITY, Playground
 
 POLICY = dict(SECURITY)[b"content-security-policy"].decode()
-ALL = [file for room in ("look", "playground", "docs", "admin") for file in files_of(f"gateway.{room}")]
+ALL = [file for room in ("theme", "playground", "docs", "admin") for file in files_of(f"gateway.{room}")]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_everything_that_the_page_names_is_there_and_kept_for_good(client: TestC
 
 
 def test_modules_import_only_what_is_there() -> None:
-    found = [*files_of("gateway.look"), *files_of("gateway.playground")]
+    found = [*files_of("gateway.theme"), *files_of("gateway.playground")]
     there = {file.name for file in found}
     for file in found:
         text = file.read_text()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Route
 
+from cache.picture import InputPicture
 from tests.browser.conftest import Visit
 from tests.conftest import StartServer
+from tests.donor_table import write_table
 from tests.live import Live
 
 pytestmark = pytest.mark.browser
@@ -23,7 +27,7 @@ def _encoder_is_there(live: Live) -> Iterator[None]:
 
 def test_a_prompt_becomes_a_clip_that_plays(visit: Visit) -> None:
     visitor = visit().ask("a purple ring rolls to the right")
-    assert "Nothing on the shelf" in visitor.done("miss").inner_text()
+    assert "No clip in the cache" in visitor.done("miss").inner_text()
     assert visitor.plays()
     assert visitor.page.get_attribute("#video", "poster")
     assert "denoise" in visitor.text(".stages")
@@ -35,9 +39,10 @@ def test_the_same_words_again_are_exact(visit: Visit) -> None:
     visitor.done("miss")
     visitor.ask("A brown box   stays still.")
     told = visitor.done("exact").inner_text()
-    assert "These very words were rendered" in told
+    assert "The same prompt was rendered" in told
     assert "GPU-seconds saved" in told
     assert "This answer" in told
+    assert "× faster" in told
     assert visitor.plays()
 
 
@@ -52,7 +57,8 @@ def test_the_examples_tell_the_whole_story(visit: Visit) -> None:
     examples.nth(2).click()
     visitor.done("miss")
     assert "down is not up" in visitor.text(".refused li")
-    assert "alike" in visitor.text(".refused li")
+    assert "similar" in visitor.text(".refused li")
+    visitor.until("document.querySelector('.refused img').naturalWidth > 0")  # the refused clip, beside its reason
     assert [examples.nth(at).locator(".outcome").inner_text().split(",")[0] for at in range(3)] == ["Miss", "Near", "Miss"]
 
 
@@ -99,25 +105,34 @@ def test_another_take_is_another_clip(visit: Visit) -> None:
     visitor = visit().ask("a cyan triangle grows")
     visitor.done("miss")
     first = visitor.page.url
-    visitor.deed("again").click()
+    visitor.action("again").click()
     assert "take 2" in visitor.done("bypass").inner_text()
     assert visitor.page.url != first
     visitor.ask("a cyan triangle grows")
     assert "take 2" in visitor.done("exact").inner_text()
 
 
+def test_a_take_from_a_donor_says_what_that_spared(visit: Visit, start: StartServer, tmp_path: Path) -> None:
+    visitor = visit(start(assist_table=write_table(tmp_path))).ask("a cyan triangle grows")
+    visitor.done("miss")
+    visitor.action("again").click()
+    assert "Started from an earlier take: 3 of 20 steps spared." in visitor.done("bypass").inner_text()
+
+
 def test_waiting_is_told_and_can_be_cancelled(visit: Visit, live: Live) -> None:
-    ahead = [live.post(f"a white star number {at} spins", quality="final")["id"] for at in range(2)]
+    ahead = [
+        live.post(f"a white star number {at} spins", quality="final")["id"] for at in range(12)
+    ]  # a quick machine makes the first of them before the page is there
     visitor = visit().ask("a pink diamond shrinks")
     visitor.card(status="queued")
     assert "ahead of you" in visitor.text(".going")
-    visitor.deed("cancel").click()
+    visitor.action("cancel").click()
     assert "Cancelled" in visitor.card(status="failed").inner_text()
     assert visitor.page.locator("#screen").inner_text() == "Cancelled."
     assert visitor.focused() != "BODY"
     for video_id in ahead:
         httpx.post(f"{live.url}/v1/videos/{video_id}/cancel")
-    visitor.deed("again").click()
+    visitor.action("again").click()
     visitor.card(status="completed")
 
 
@@ -129,6 +144,13 @@ def test_progress_never_goes_back(visit: Visit) -> None:
           if (bar?.hasAttribute('value')) window.seen.push(bar.value); }).observe(document.querySelector('#verdict'),
           {subtree: true, childList: true, attributes: true}); }"""
     )
+
+    def soon(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(response=answer, headers={**answer.headers, "openai-poll-after-ms": "100"})
+
+    visitor.page.route("**/v1/videos*", soon)  # a render of the tiny model may be over before a second look
+    visitor.page.route("**/v1/videos/video_*", soon)
     visitor.ask("an orange hoop circles around")
     visitor.done("miss")
     seen = visitor.page.evaluate("window.seen")
@@ -136,16 +158,16 @@ def test_progress_never_goes_back(visit: Visit) -> None:
     assert seen == sorted(seen)
 
 
-@pytest.mark.parametrize(("deed", "thanks"), [("right", "Marked as right"), ("wrong", "Marked as wrong")])
-def test_a_hit_can_be_judged(visit: Visit, deed: str, thanks: str) -> None:
-    visitor = visit().ask(f"a green block bounces {deed}")
+@pytest.mark.parametrize(("action", "thanks"), [("right", "Marked as right"), ("wrong", "Marked as wrong")])
+def test_a_hit_can_be_judged(visit: Visit, action: str, thanks: str) -> None:
+    visitor = visit().ask(f"a green block bounces {action}")
     visitor.done("miss")
-    assert visitor.page.locator("[data-deed=wrong]").count() == 0
-    visitor.ask(f"a green block bounces {deed}")
+    assert visitor.page.locator("[data-action=wrong]").count() == 0
+    visitor.ask(f"a green block bounces {action}")
     visitor.done("exact")
-    visitor.deed(deed).click()
+    visitor.action(action).click()
     assert thanks in visitor.text(".thanks")
-    assert visitor.page.locator("[data-deed=right], [data-deed=wrong]").count() == 0
+    assert visitor.page.locator("[data-action=right], [data-action=wrong]").count() == 0
 
 
 def test_the_strip_remembers_and_adds_up(visit: Visit) -> None:
@@ -165,7 +187,7 @@ def test_the_strip_remembers_and_adds_up(visit: Visit) -> None:
     assert "a yellow donut falls" in visitor.text(".card .asked")
 
 
-def test_the_film_can_be_downloaded(visit: Visit) -> None:
+def test_the_spec_can_be_downloaded(visit: Visit) -> None:
     visitor = visit().ask("a blue sphere hovers")
     visitor.done("miss")
     with visitor.page.expect_download() as coming:
@@ -187,10 +209,11 @@ HOSTILE = (
 def test_hostile_words_stay_words(visit: Visit, words: str) -> None:
     visitor = visit().ask(words)
     visitor.card(status="completed")
-    assert visitor.page.locator(".card .asked").text_content() == words
+    seen = words.replace("\u202e", "")  # what nobody sees is dropped when a prompt arrives
+    assert visitor.page.locator(".card .asked").text_content() == seen
     visitor.page.locator("#strip [aria-current=true] .asked").wait_for()
-    assert visitor.page.locator("#strip [aria-current=true] .asked").text_content() == words
-    assert visitor.page.locator("main img:not(.frame img), main script, main svg:not(.scene)").count() == 0
+    assert visitor.page.locator("#strip [aria-current=true] .asked").text_content() == seen
+    assert visitor.page.locator("main img:not(.frame img, .refused img, #picture-shown), main script, main svg:not(.scene)").count() == 0
     assert visitor.page.evaluate("[...document.links].every(({protocol}) => protocol.startsWith('http'))")
 
 
@@ -213,6 +236,37 @@ def test_the_keyboard_is_enough(visit: Visit) -> None:
         assert ring != "none", f"no focus ring on {reached[-1]}"
     keys.press("Enter")
     visitor.done("bypass")
+
+
+def test_settings_go_with_the_request_and_into_the_code(visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.click("#more summary")
+    visitor.page.fill("#seconds", "1")
+    visitor.page.fill("#negative_prompt", "blur")
+    visitor.page.select_option("#quality", "draft")
+    visitor.page.fill("#prompt", "a grey dot 'waits'")
+    for language, words in (("curl", "dot '\\''waits"), ("Python", '"negative_prompt": "blur"'), ("TypeScript", '"quality":"draft"')):
+        visitor.page.click(f"[data-language={language}]")
+        assert words in visitor.text("#code")
+        assert visitor.page.get_attribute(f"[data-language={language}]", "aria-pressed") == "true"
+    visitor.page.click("#submit")
+    visitor.done("miss")
+    made = httpx.get(f"{visitor.url}/v1/videos/{visitor.page.url.partition('#')[2]}").json()
+    assert made["seconds"] == "1.125"
+    visitor.forgive("400 (Bad Request)")
+    visitor.page.fill("#seconds", "90")
+    visitor.page.click("#submit")
+    assert "seconds" in visitor.text("#seconds-problem")
+    assert visitor.focused() == "seconds"
+
+
+def test_a_phone_shows_the_verdict_on_the_film(visit: Visit) -> None:
+    visitor = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    assert visitor.focused() != "prompt", "the keyboard would cover the page"
+    visitor.ask("a teal cross slides down")
+    visitor.done("miss")
+    assert visitor.text("#badge").startswith("Miss, in ")
+    assert visit().page.locator("#badge").is_hidden()
 
 
 @pytest.mark.parametrize("width", [320, 390])
@@ -275,7 +329,7 @@ def test_a_wrong_field_is_named_where_it_is(visit: Visit) -> None:
     assert visitor.focused() == "seed"
     visitor.page.fill("#seed", "many")
     visitor.page.click("#submit")
-    assert visitor.text("#seed-problem") == "A seed is a whole number."
+    assert visitor.text("#seed-problem") == "A seed must be a whole number."
     visitor.page.fill("#seed", "7")
     visitor.page.click("#submit")
     visitor.done("miss")
@@ -283,7 +337,7 @@ def test_a_wrong_field_is_named_where_it_is(visit: Visit) -> None:
 
 
 def test_a_full_queue_counts_down_and_then_asks_again(visit: Visit, start: StartServer) -> None:
-    server = start(queue_limit=1)
+    server = start(queue_jobs=1)
     visitor = visit(server)
     visitor.forgive("429 (Too Many Requests)")
     visitor.page.clock.install()
@@ -291,7 +345,7 @@ def test_a_full_queue_counts_down_and_then_asks_again(visit: Visit, start: Start
     visitor.ask("a red ball")
     retry = visitor.see("#alert button")
     assert "limit is 1" in visitor.text("#alert")
-    assert "Worth another try in" in visitor.text("#alert .countdown")
+    assert "Try again in" in visitor.text("#alert .countdown")
     assert retry.is_disabled()
     server.finished(server.get(waiting))
     visitor.page.clock.fast_forward("10:00")
@@ -305,7 +359,7 @@ def test_a_full_disk_is_said(visit: Visit, start: StartServer) -> None:
     visitor = visit(start(min_free_gb=10_000_000))
     visitor.forgive("503 (Service Unavailable)")
     visitor.ask("a red ball")
-    assert "GB are free" in visitor.text("#alert")
+    assert "GB of disk are free" in visitor.text("#alert")
 
 
 def test_a_gateway_that_goes_away_and_comes_back(visit: Visit, live: Live) -> None:
@@ -322,7 +376,7 @@ def test_a_gateway_that_goes_away_and_comes_back(visit: Visit, live: Live) -> No
 
     visitor.page.route("**/v1/videos/video_*", cut)
     visitor.ask("a white ring orbits the middle")
-    visitor.until("document.querySelector('#alert').textContent.includes('Still asking')")
+    visitor.until("document.querySelector('#alert').textContent.includes('Still trying')")
     visitor.done("miss")
     assert visitor.page.locator("#alert").is_hidden()
 
@@ -349,17 +403,70 @@ def test_a_key_is_asked_for_and_then_goes_with_everything(visit: Visit) -> None:
     assert visitor.page.locator("#alert").is_hidden(), "to be asked for a key is no trouble"
     visitor.page.fill("#key-text", "simsim")
     visitor.page.keyboard.press("Enter")
-    visitor.until("document.querySelector('#alert').textContent === 'This key is not in force.'")
+    visitor.until("document.querySelector('#alert').textContent === 'This key is not valid.'")
     visitor.page.fill("#key-text", "sesame")
     visitor.page.keyboard.press("Enter")
     visitor.page.locator("#key").wait_for(state="hidden")
-    assert '-H "Authorization: Bearer $KEY"' in visitor.text("#curl")
+    assert '-H "Authorization: Bearer $KEY"' in visitor.text("#code")
     keyless.clear()
     visitor.ask("a brown brick hops")
     visitor.done("miss")
     assert visitor.plays()
     assert str(visitor.page.get_attribute("#video", "src")).startswith("blob:")
     with visitor.page.expect_download() as coming:
-        visitor.deed("download").click()
+        visitor.action("download").click()
     assert coming.value.path().read_bytes()[4:8] == b"ftyp"
     assert keyless == []
+
+
+def test_the_api_can_be_tried_from_its_reference(visit: Visit) -> None:
+    visitor = visit()
+    visitor.open("/docs")
+    visitor.page.locator("summary", has_text="As code").first.click()
+    assert "curl 'http://localhost:8000/v1/videos'" in visitor.text("details[open] pre")
+    assert visitor.violations() == []
+    visitor.page.locator("a", has_text="Try it").first.click()
+    visitor.page.wait_for_url("**/docs/try#/**")
+    visitor.see("#operations-Videos-createVideo .opblock-body textarea")
+    visitor.page.locator("#operations-Videos-createVideo textarea").fill('{"prompt": "a mint bar waits"}')
+    visitor.page.locator("#operations-Videos-createVideo .btn.execute").click()
+    visitor.see(".live-responses-table .response")
+    visitor.until("document.querySelector('.live-responses-table').innerText.includes('\"prompt\": \"a mint bar waits\"')")
+
+
+def test_a_picture_is_chosen_shown_and_sent(visit: Visit, start: StartServer, tmp_path: Path) -> None:
+    row = {
+        "name": "tiny-i2v", "sizes": [[64, 48]], "default_seconds": 0.5, "longest_seconds": 1, "fps": 8, "guidance": 4.0,
+        "steps": {"draft": 2, "standard": 3}, "max_sequence_length": 32, "takes_picture": True,
+    }  # fmt: skip
+    (tmp_path / "row.json").write_text(json.dumps(row))
+    (tmp_path / "kite.png").write_bytes(InputPicture(64, 48, bytes(range(256)) * 36).packed())
+    (tmp_path / "kite.txt").write_text("no picture")
+    visitor = visit(start(model_row=tmp_path / "row.json"))
+    visitor.page.click("#more summary")
+    visitor.see("#picture-field")
+    visitor.page.set_input_files("#input_reference", tmp_path / "kite.txt")
+    visitor.forgive("400", "/picture-shown", "Failed to load resource")
+    visitor.ask("the kite rises")
+    assert "not a PNG" in visitor.text("#input_reference-problem") or "must be a picture" in visitor.text("#input_reference-problem")
+    visitor.page.set_input_files("#input_reference", tmp_path / "kite.png")
+    visitor.until("document.querySelector('#picture-shown').naturalWidth === 64")
+    assert "data:image/png;base64,…" in visitor.text("#code")
+    with visitor.page.expect_response(lambda answer: answer.request.method == "POST") as posted:
+        visitor.ask("the kite rises")
+    assert posted.value.request.post_data_json["input_reference"].startswith("data:image/png;base64,iVBOR")
+    visitor.done("miss")
+    assert "picture encode" in visitor.text(".stages")
+    visitor.ask("the kite rises")
+    visitor.done("exact")
+    visitor.page.click("#picture-away")
+    assert visitor.page.locator("#picture").is_hidden()
+    visitor.ask("the kite rises")
+    visitor.done("miss")
+
+
+def test_a_model_of_words_alone_offers_no_picture(visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.click("#more summary")
+    visitor.see("#seed")
+    assert visitor.page.locator("#picture-field").is_hidden()

@@ -85,8 +85,8 @@ class Visitor:
             self.page.wait_for_timeout(50)
 
     def focused(self) -> str:
-        """Id, name of its deed, or text of whatever has the focus."""
-        return str(self.page.evaluate("(({id, dataset, innerText}) => id || dataset.deed || innerText)(document.activeElement)"))
+        """Id, name of its action, or text of whatever has the focus."""
+        return str(self.page.evaluate("(({id, dataset, innerText}) => id || dataset.action || innerText)(document.activeElement)"))
 
     def scrolls_sideways(self) -> bool:
         return bool(self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
@@ -115,11 +115,11 @@ class PlaygroundVisitor(Visitor):
     def done(self, verdict: str) -> Locator:
         return self.card(verdict=verdict, status="completed")
 
-    def deed(self, name: str) -> Locator:
-        return self.see(f'[data-deed="{name}"]')
+    def action(self, name: str) -> Locator:
+        return self.see(f'[data-action="{name}"]')
 
     def plays(self) -> bool:
-        """The film has pictures and goes on: its time moves on, or has begun again."""
+        """The video has pictures and goes on: its time moves on, or has begun again."""
         self.until("document.querySelector('#video').readyState >= 2")
         start = self.page.evaluate("document.querySelector('#video').currentTime")
         self.until(f"document.querySelector('#video').currentTime !== {start}")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks.demo_model import filmed
-from generator.demo.checker import Agreement, Sight, agrees, look
-from generator.demo.drawing import draw
 from generator.demo.scenes import Background, Colour, Motion, Scene, Shape, Size, Thing
-from generator.demo.staging import draw_scene, place, stack
+from training.demo_model.checker import Agreement, Sight, agrees, look
+from training.demo_model.drawing import draw
+from training.demo_model.staging import draw_scene, place, stack
 
 CLIPS = 34
 

@@ -14,14 +14,14 @@ from transformers import UMT5EncoderModel
 
 from benchmarks.demo_model import filmed, sample
 from cache.catalog import DEMO
-from generator.demo import parts
-from generator.demo.checker import Agreement, agrees, look
-from generator.demo.drawing import draw
-from generator.demo.staging import draw_scene, stack
-from generator.demo.tiny import make_tiny_folder
-from generator.demo.tokens import train_tokenizer
 from generator.diffusion.whole_clip import decode_whole, encode_whole, run_whole
 from tests.demo.heldback import ONE_THING, TWO_THINGS
+from training.demo_model import parts
+from training.demo_model.checker import Agreement, agrees, look
+from training.demo_model.drawing import draw
+from training.demo_model.staging import draw_scene, stack
+from training.demo_model.tiny import make_tiny_folder
+from training.demo_model.tokens import train_tokenizer
 
 MODEL = Path(__file__).parents[2] / "generator" / "demo" / "model"
 MEGABYTE = 1_000_000

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import nn
 
-from generator.demo import parts
-from generator.demo.descent import Clock, Descent
-from generator.demo.drawing import draw
-from generator.demo.muon import orthogonal
-from generator.demo.ranks import Ranks
 from generator.demo.scenes import Background, Colour, Motion, Scene, Shape, Size, Thing
-from generator.demo.staging import place, stack
-from generator.demo.supervision import CLASSES, TOKENS, Answers, Supervision, forward, owners
+from training.demo_model import parts
+from training.demo_model.descent import Clock, Descent
+from training.demo_model.drawing import draw
+from training.demo_model.muon import orthogonal
+from training.demo_model.ranks import Ranks
+from training.demo_model.staging import place, stack
+from training.demo_model.supervision import CLASSES, TOKENS, Answers, Supervision, forward, owners
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 64), (2, 128, 64), (2, 64, 128)])

@@ -9,12 +9,12 @@ import sys
 import numpy as np
 import pytest
 
-from generator.demo.captions import describe
 from generator.demo.scenes import FRAMES, Motion, Scene
-from generator.demo.staging import EDGE, REACH, Stage, draw_scene
 from generator.demo.words import VERBS, gerund, third
-from generator.demo.world import knows, strange_words
+from generator.demo.world import demo_knows, strange_words
 from tests.demo.heldback import ONE_THING, TWO_THINGS
+from training.demo_model.captions import describe
+from training.demo_model.staging import EDGE, REACH, Stage, draw_scene
 
 
 def drawn(count: int, seed: int) -> list[tuple[Scene, Stage]]:
@@ -26,7 +26,7 @@ def test_every_caption_is_inside_the_world() -> None:
     rng = random.Random(3)
     for scene, _ in drawn(300, 3):
         caption = describe(scene, rng)
-        assert knows(caption), (caption, strange_words(caption))
+        assert demo_knows(caption), (caption, strange_words(caption))
 
 
 def test_captions_of_one_scene_vary() -> None:
@@ -54,12 +54,12 @@ def test_no_heldback_prompt_is_ever_a_caption() -> None:
 )
 def test_strange_words_are_named_in_order(prompt: str, strange: tuple[str, ...]) -> None:
     assert strange_words(prompt)[: len(strange)] == strange
-    assert knows(prompt) == (not strange)
+    assert demo_knows(prompt) == (not strange)
 
 
 def test_a_prompt_without_a_shape_is_outside() -> None:
-    assert not knows("blue sky")
-    assert not knows("")
+    assert not demo_knows("blue sky")
+    assert not demo_knows("")
 
 
 @pytest.mark.parametrize(

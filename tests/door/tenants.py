@@ -33,7 +33,7 @@ class Tenant:
             video = self.client.get(f"/v1/videos/{video['id']}").json()
         return video
 
-    def film(self, video: dict[str, Any]) -> bytes:
+    def spec(self, video: dict[str, Any]) -> bytes:
         answer = self.client.get(f"/v1/videos/{video['id']}/content")
         assert answer.status_code == 200, answer.text
         return answer.content

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.door.test_events import follow
 from tests.fleet import Fleet
 from tests.live import PATIENCE, Live
 from tests.servers.postgres import Postgres
@@ -48,8 +49,9 @@ def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swift]:
 @pytest.fixture(scope="module")
 def fleet(postgres: Postgres, swift: Swift, tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Fleet]:
     machines = Fleet(
-        tmp_path_factory.mktemp("fleet"), tiny_model, postgres.create("reprise"), swift.url("clips"), lease_seconds=4, stop_grace=5
-    )
+        tmp_path_factory.mktemp("fleet"), tiny_model, postgres.create("reprise"), swift.url("clips"), lease_seconds=4, stop_grace_seconds=5,
+        signing_keys="a secret of all machines",
+    )  # fmt: skip
     try:
         first = machines.gateway()
         refused = httpx.post(f"{first.url}/v1/videos", json={"prompt": "a red ball"}, timeout=PATIENCE)
@@ -112,6 +114,18 @@ def test_a_clip_of_any_worker_is_a_near_hit_at_every_gateway_within_a_second(gat
     assert time.monotonic() - made < 1 + 2  # with two answers of two busy cores
 
 
+def test_what_a_person_refused_at_one_gateway_no_other_serves(gateways: tuple[Live, Live]) -> None:
+    """The other one still remembers the clip; the commit of the hit knows better."""
+    words = "a brown bear walking in snow"
+    made = gateways[0].made(words, steps=STEPS)
+    assert gateways[1].post(words, steps=STEPS)["reprise"]["verdict"] == "exact"
+    for satisfied, answered in ((False, 504), (True, 200), (False, 504)):
+        told = httpx.post(f"{gateways[0].url}/v1/videos/{made['id']}/feedback", json={"satisfied": satisfied}, timeout=PATIENCE)
+        assert told.status_code == 200
+        asked = httpx.post(f"{gateways[1].url}/v1/videos", json={"prompt": words, "steps": STEPS}, headers=CACHED, timeout=PATIENCE)
+        assert asked.status_code == answered, asked.text
+
+
 def test_fifty_near_duplicates_at_once_at_two_gateways_are_one_render(fleet: Fleet, gateways: tuple[Live, Live]) -> None:
     before = renders(fleet)
     words = [
@@ -160,6 +174,13 @@ def test_what_one_gateway_erases_no_gateway_serves(gateways: tuple[Live, Live]) 
     assert again["reprise"]["verdict"] == "miss"
 
 
+def test_a_render_elsewhere_is_followed(gateways: tuple[Live, Live]) -> None:
+    video = gateways[0].post("a heron takes off", steps=SLOW)
+    told = follow(gateways[1], video["id"])
+    assert {name for name, _ in told[:-1]} == {"video.progress"}
+    assert (told[-1][0], told[-1][1]["status"]) == ("video.completed", "completed")
+
+
 def test_a_gateway_may_send_its_clients_to_the_store(fleet: Fleet, swift: Swift, gateways: tuple[Live, Live]) -> None:
     video = gateways[0].made("a candle burns down", steps=STEPS)
     third = fleet.gateway(store_url=f"{swift.url('clips')}&public=http://{swift.endpoint}")
@@ -169,6 +190,9 @@ def test_a_gateway_may_send_its_clients_to_the_store(fleet: Fleet, swift: Swift,
         assert httpx.get(sent.headers["location"], timeout=PATIENCE).content == gateways[0].content(video["id"])
         tampered = sent.headers["location"].replace("Expires=300", "Expires=999")
         assert httpx.get(tampered, timeout=PATIENCE).status_code == 403
+        link = third.get(video["id"])["reprise"]["url"]
+        seen = httpx.get(link, timeout=PATIENCE, follow_redirects=True)
+        assert (len(seen.history), seen.content) == (1, gateways[0].content(video["id"]))
         head = httpx.head(f"{third.url}/v1/videos/{video['id']}/content", timeout=PATIENCE)
         assert (head.status_code, int(head.headers["content-length"])) == (200, len(gateways[0].content(video["id"])))
     finally:
@@ -177,8 +201,8 @@ def test_a_gateway_may_send_its_clients_to_the_store(fleet: Fleet, swift: Swift,
 
 def test_a_worker_is_killed_and_another_makes_the_clip(fleet: Fleet, gateways: tuple[Live, Live]) -> None:
     video = gateways[0].post("a slow comet", steps=SLOW)
-    within(PATIENCE, lambda: any('"event": "render begins"' in last_line(worker) for worker in fleet.workers))
-    busy = next(worker for worker in fleet.workers if '"event": "render begins"' in last_line(worker))
+    within(PATIENCE, lambda: any('"event": "render started"' in last_line(worker) for worker in fleet.workers))
+    busy = next(worker for worker in fleet.workers if '"event": "render started"' in last_line(worker))
     busy.kill()
     try:
         done = gateways[1].finished(video)
@@ -248,4 +272,4 @@ def test_the_doctor_finds_nothing_wrong_after_all_this(fleet: Fleet, tmp_path: P
     done = subprocess.run([sys.executable, "-m", "gateway.cli", "doctor"], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     found = [line.rpartition(": ")[2] for line in done.stdout.splitlines()[1:]]
-    assert found == ["0"] * 6, done.stdout
+    assert found == ["0"] * 7, done.stdout

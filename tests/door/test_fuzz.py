@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.conftest import StartServer
-from tests.fuzzing import SETTINGS, fuzz
+from tests.fuzzing import fuzz, settings
 
 
 def test_every_answer_is_one_that_the_document_tells_of(start: StartServer, tmp_path: Path) -> None:
-    live = start(**SETTINGS)
+    live = start(**settings(tmp_path))
     outcome = fuzz(live, tmp_path, cases_each=4, seed=1)
     assert outcome.code == 0, outcome.told
     assert outcome.cases > 600

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.commands import plain_environment, run_command
 from tests.conftest import StartServer
 from tests.live import Live
 
@@ -21,11 +20,7 @@ STEPS = 4
 
 
 def command(folder: Path, *words: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("REPRISE_")}
-    environment |= {"REPRISE_DATA_DIR": str(folder), **{f"REPRISE_{name}": value for name, value in settings.items()}}
-    return subprocess.run(
-        [sys.executable, "-m", "gateway.cli", *words], env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_command(list(words), plain_environment(data_dir=str(folder), **settings))
 
 
 def new_key(live: Live, *options: str) -> str:

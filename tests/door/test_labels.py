@@ -10,13 +10,13 @@ from sqlalchemy import insert, select
 
 from cache.ids import new_id
 from cache.matching.encoding.encoders import Encoders, Loading
-from cache.matching.encoding.loading import load
-from cache.matching.nudge import FEWEST, STEP
+from cache.matching.encoding.loading import configured_encoders
+from cache.matching.recalibration import FEWEST, STEP
 from cache.settings import Settings
-from cache.storage.database import Database
-from cache.storage.nudges import Nudges
+from cache.storage.database.database import Database
+from cache.storage.requests.recalibrations import Recalibrations
 from cache.storage.tables import labels, now
-from gateway.upkeep.nudging import Nudging
+from gateway.upkeep.recalibrating import Recalibrator
 from tests.conftest import StartServer
 from tests.databases import open_sqlite
 from tests.live import Live
@@ -69,7 +69,7 @@ async def say(database: Database, right: bool, count: int = FEWEST, confidence: 
     rows = [
         {
             "id": new_id("label"), "tenant": "local", "scope": "tenant:local", "request_id": new_id("video"), "clip_id": None,
-            "film_key": "0" * 64, "recipe_key": "0" * 64, "verdict": "near", "right": right, "weight": 1.0, "source": source,
+            "spec_key": "0" * 64, "recipe_key": "0" * 64, "verdict": "near", "right": right, "weight": 1.0, "source": source,
             "similarity": 0.9, "confidence": confidence,
         }
         for _ in range(count)
@@ -82,7 +82,7 @@ async def say(database: Database, right: bool, count: int = FEWEST, confidence: 
 async def test_labels_move_the_table_step_by_step_and_back(tmp_path: Path) -> None:
     """Any float will do for the shift: what the rows say is what counts."""
     async with open_sqlite(tmp_path) as database:
-        nudges = Nudges(database)
+        recalibrations = Recalibrations(database)
         seen: list[list[tuple[float, bool]]] = []
 
         def down(shift: float, told: object) -> float:
@@ -91,26 +91,26 @@ async def test_labels_move_the_table_step_by_step_and_back(tmp_path: Path) -> No
 
         await say(database, False, 3)
         await say(database, True, 2, source="client")
-        first = await nudges.step("table", down)
+        first = await recalibrations.step("table", down)
         assert first is not None
         assert (first.version, first.shift, first.right, first.wrong, first.undone_at) == (1, -STEP, 0, 3, None)
         assert len(seen[0]) == 3, "clients' words move nothing for others"
         await say(database, True, 1)
-        second = await nudges.step("table", down)
+        second = await recalibrations.step("table", down)
         assert second is not None
         assert seen[1] == [(0.99, True)], "a word counts once"
-        assert await nudges.held("table") == second
-        assert await nudges.held("another table") is None
-        undone = await nudges.undo("table")
+        assert await recalibrations.held("table") == second
+        assert await recalibrations.held("another table") is None
+        undone = await recalibrations.undo("table")
         assert undone is not None
         assert undone.version == 2
-        assert await nudges.held("table") == first
-        assert await nudges.step("table", lambda shift, told: shift) is None
-        assert [nudge.version for nudge in await nudges.history("table")] == [2, 1]
-        assert (await nudges.history("table"))[0].undone_at is not None
-        await nudges.undo("table")
-        assert await nudges.undo("table") is None
-        third = await nudges.step("table", down)
+        assert await recalibrations.held("table") == first
+        assert await recalibrations.step("table", lambda shift, told: shift) is None
+        assert [recalibration.version for recalibration in await recalibrations.history("table")] == [2, 1]
+        assert (await recalibrations.history("table"))[0].undone_at is not None
+        await recalibrations.undo("table")
+        assert await recalibrations.undo("table") is None
+        third = await recalibrations.step("table", down)
         assert third is not None
         assert (third.version, third.shift, seen[-1]) == (3, -STEP, []), "no version comes twice, and undone labels stay used"
 
@@ -119,28 +119,28 @@ async def test_every_gateway_follows_the_table(start: StartServer) -> None:
     """Ten steps made elsewhere reach a running server, and so do ten undone."""
     live = start()
     settings = Settings(data_dir=live.folder)
-    loading = Loading(lambda: load(settings), 60.0)
+    loading = Loading(lambda: configured_encoders(settings), 60.0)
     encoders: Encoders = await loading.loaded()
     database = Database(settings.database)
-    nudging = Nudging(Nudges(database), loading)
+    recalibrator = Recalibrator(Recalibrations(database), loading)
     try:
         await say(database, False, FEWEST - 1)
-        assert await nudging.consider() is None, "too few say too little"
+        assert await recalibrator.consider() is None, "too few say too little"
         shipped = encoders.calibration
         assert shipped is not None
         for step in range(10):
             await say(database, False)
-            nudge = await nudging.consider()
-            assert nudge is not None
-            assert abs(nudge.shift + STEP * (step + 1)) < 1e-9
+            recalibration = await recalibrator.consider()
+            assert recalibration is not None
+            assert abs(recalibration.shift + STEP * (step + 1)) < 1e-9
         await say(database, False)
-        assert await nudging.consider() is None, "it has gone as far as it may"
+        assert await recalibrator.consider() is None, "it has gone as far as it may"
         moved = loading.at_hand()
         assert moved is not None and moved.calibration is not None
         assert abs(moved.calibration.bias - shipped.bias + 1.0) < 1e-9
         await followed(live, moved.calibration.version)
         for _ in range(10):
-            assert await nudging.undo() is not None
+            assert await recalibrator.undo() is not None
         back = loading.at_hand()
         assert back is not None
         assert back.calibration == shipped

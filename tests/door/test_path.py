@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import codecs
+import hashlib
+import io
 import json
+import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import HTTP
 from pathlib import Path
 
 import av
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.conftest import StartServer
 from tests.live import Live
@@ -25,7 +33,7 @@ def test_a_miss_becomes_a_clip_and_the_clip_a_hit(live: Live) -> None:
     first = live.finished(first)
     assert first["status"] == "completed"
     assert first["progress"] == 100
-    assert set(first["reprise"]["stages_ms"]) == {"queue", "text_encode", "denoise", "vae_decode", "film", "store"}
+    assert set(first["reprise"]["stages_ms"]) == {"queue", "text_encode", "denoise", "vae_decode", "video_encode", "store"}
 
     renders = live.renders()
     again = live.post("  A red ball bouncing  on grass. ", steps=STEPS)
@@ -38,26 +46,85 @@ def test_a_miss_becomes_a_clip_and_the_clip_a_hit(live: Live) -> None:
     assert live.renders() == renders
 
 
-def test_the_film_is_what_its_answer_says(live: Live, tmp_path: Path) -> None:
+def test_the_time_of_a_hit_includes_its_commit(live: Live) -> None:
+    live.made("a red ring on a white background", steps=STEPS)
+    before = time.perf_counter()
+    hit = live.post("a red ring on a white background", steps=STEPS)
+    took = time.perf_counter() - before
+    until, seconds = time.monotonic() + 10, None
+    with sqlite3.connect(live.folder / "reprise.db") as rows:
+        while seconds is None and time.monotonic() < until:
+            time.sleep(0.1)
+            ((seconds,),) = rows.execute("SELECT answer_ms / 1000.0 FROM requests WHERE id = ?", (hit["id"],))
+    assert seconds is not None
+    assert 0 < seconds <= took
+    (shown,) = [row for row in httpx.get(f"{live.url}/admin/api/requests", timeout=10).json()["requests"] if row["id"] == hit["id"]]
+    assert shown["seconds"] == pytest.approx(seconds)
+
+
+def test_the_video_is_what_its_answer_says(live: Live, tmp_path: Path) -> None:
     video = live.made("a green star on sand", steps=STEPS, seconds=1)
-    (tmp_path / "film.mp4").write_bytes(live.content(video["id"]))
-    with av.open(str(tmp_path / "film.mp4")) as film:
-        stream = film.streams.video[0]
-        frames = [frame.to_ndarray(format="rgb24") for frame in film.decode(stream)]
+    (tmp_path / "video.mp4").write_bytes(live.content(video["id"]))
+    with av.open(str(tmp_path / "video.mp4")) as container:
+        stream = container.streams.video[0]
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
         assert stream.codec_context.name == "h264"
         assert stream.codec_context.pix_fmt == "yuv420p"
         assert float(stream.average_rate or 0) == 8.0
     assert f"{frames[0].shape[1]}x{frames[0].shape[0]}" == video["size"] == "128x128"
     assert len(frames) / 8 == float(video["seconds"]) == 1.125
-    boxes = (tmp_path / "film.mp4").read_bytes()
+    boxes = (tmp_path / "video.mp4").read_bytes()
     assert boxes.index(b"moov") < boxes.index(b"mdat"), "faststart: the index comes before the pictures"
     assert np.stack(frames).std() > 0
     for variant in ("thumbnail", "spritesheet"):
         assert len(live.content(video["id"], variant)) > 100
 
 
+def test_an_expired_video_gives_no_bytes(live: Live) -> None:
+    """Its object still tells what it was, and its clip answers others."""
+    video = live.made("a star that expires", steps=STEPS, seconds=1)
+    link = video["reprise"]["url"]
+    assert httpx.get(link).status_code == 200
+    with sqlite3.connect(live.folder / "reprise.db", timeout=30) as rows:
+        rows.execute("UPDATE requests SET expires_at = ? WHERE id = ?", (time.time() - 1, video["id"]))
+    rows.close()
+    told = live.get(video["id"])
+    assert (told["status"], told["expires_at"] < time.time(), told["reprise"]["url"]) == ("completed", True, None)
+    for address in (f"{live.url}/v1/videos/{video['id']}/content", f"{live.url}/v1/videos/{video['id']}/content?variant=webp", link):
+        gone = httpx.get(address)
+        assert (gone.status_code, gone.json()["error"]["code"]) == (410, "clip_gone"), address
+    hit = live.post("a star that expires", steps=STEPS, seconds=1)
+    assert (hit["reprise"]["verdict"], len(live.content(hit["id"])) > 100) == ("exact", True)
+
+
+@pytest.mark.parametrize("kind", ["webp", "gif"])
+def test_a_preview_is_made_once_and_sent_like_other_bytes(live: Live, kind: str) -> None:
+    video = live.made("a green star on sand", steps=STEPS, seconds=1)
+    path = f"{live.url}/v1/videos/{video['id']}/content?variant={kind}"
+    whole = httpx.get(path, timeout=60)
+    assert (whole.status_code, whole.headers["content-type"]) == (200, f"image/{kind}")
+    shown = Image.open(io.BytesIO(whole.content))
+    assert (shown.format, shown.size, getattr(shown, "n_frames", 1)) == (kind.upper(), (128, 128), 9)
+    assert whole.headers["content-disposition"] == f'inline; filename="{video["id"]}.{kind}"'
+    assert whole.headers["etag"] == f'"{hashlib.sha256(whole.content).hexdigest()}"'
+    assert httpx.get(path).content == whole.content
+    assert httpx.get(path, headers={"If-None-Match": whole.headers["etag"]}).status_code == 304
+    part = httpx.get(path, headers={"Range": "bytes=4-9"})
+    assert (part.status_code, part.content) == (206, whole.content[4:10])
+    head = httpx.head(path)
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(whole.content)))
+    linked = httpx.get(video["reprise"]["preview_url"])
+    assert (linked.status_code, linked.headers["content-type"]) == (200, "image/webp")
+    assert httpx.get(video["reprise"]["preview_url"].replace("webp", "gif")).status_code == 403, "a link names its bytes"
+    private = live.made("a preview of what is kept by nobody", steps=STEPS, seconds=1, headers={"Cache-Control": "no-store"})
+    unkept = httpx.get(f"{live.url}/v1/videos/{private['id']}/content?variant={kind}", timeout=60)
+    assert (unkept.status_code, unkept.headers["cache-control"]) == (200, "no-store")
+    assert httpx.delete(f"{live.url}/v1/videos/{video['id']}", params={"erase": "true"}).status_code == 200
+    assert httpx.get(path).status_code == 404
+
+
 def test_settings_must_be_equal(live: Live) -> None:
-    """Only words may be near: the same words under other settings are another film."""
+    """Only words may be near: the same words under other settings are another video."""
     live.made("a blue square spinning", steps=STEPS)
     for other in ({"steps": STEPS + 1}, {"steps": STEPS, "seconds": 1}, {"steps": STEPS, "negative_prompt": "blur"},
                   {"steps": STEPS, "guidance_scale": 3.5}):  # fmt: skip
@@ -72,10 +139,26 @@ def test_a_judged_near_duplicate_is_served_and_a_trap_is_not(live: Live) -> None
     assert near["reprise"]["matched_prompt"] == "a white ring moving right on a black background"
     assert 0.8 < near["reprise"]["similarity"] <= 1
     assert 0.5 < near["reprise"]["confidence"] <= 1
+    # One request may be stricter than the instance, never looser.
+    words = "A white ring is moving right on the black background"
+    url, body = f"{live.url}/v1/videos", {"prompt": words, "steps": STEPS}
+    cached_only = {"Cache-Control": "only-if-cached"}
+    strict = httpx.post(url, json={**body, "reprise": {"max_wrong": 0.0}}, headers=cached_only, timeout=30)
+    assert strict.status_code == 504, "nothing is that sure"
+    loose = httpx.post(url, json={**body, "reprise": {"max_wrong": 0.5}}, timeout=30)
+    assert (loose.status_code, loose.json()["error"]["param"]) == (400, "reprise.max_wrong")
     trap = live.made("a white ring moving left on a black background", steps=STEPS)
     assert trap["reprise"]["verdict"] == "miss"
     assert trap["reprise"]["clip"] != made["reprise"]["clip"]
     assert "left" in trap["reprise"]["refused"][0]["reason"]
+    # What was refused can be looked at beside the reason.
+    assert trap["reprise"]["refused"][0]["clip"] == made["reprise"]["clip"]
+    content = f"{live.url}/v1/videos/{trap['id']}/content"
+    shown = httpx.get(content, params={"refused": 1, "variant": "thumbnail"})
+    assert shown.content == httpx.get(f"{live.url}/v1/videos/{made['id']}/content", params={"variant": "thumbnail"}).content
+    beyond = len(near["reprise"]["refused"]) + 1
+    assert httpx.get(f"{live.url}/v1/videos/{near['id']}/content", params={"refused": beyond}).status_code == 404
+    assert httpx.get(content, params={"refused": 0}).json()["error"]["param"] == "refused"
 
 
 def test_words_that_the_encoder_cannot_read_are_exact_only(live: Live) -> None:
@@ -123,13 +206,13 @@ def test_a_pinned_seed_is_exact_or_a_miss(live: Live) -> None:
     assert (again["reprise"]["verdict"], again["reprise"]["clip"]) == ("exact", seven["reprise"]["clip"])
 
 
-def test_a_pinned_seed_means_the_same_film_anywhere(start: StartServer) -> None:
-    films = []
+def test_a_pinned_seed_means_the_same_video_anywhere(start: StartServer) -> None:
+    videos = []
     for name in ("one", "two"):
         server = start(name)
-        films.append(server.content(server.made("a brown star", steps=STEPS, seed=42)["id"]))
+        videos.append(server.content(server.made("a brown star", steps=STEPS, seed=42)["id"]))
         server.close()
-    assert films[0] == films[1]
+    assert videos[0] == videos[1]
 
 
 def test_no_cache_renders_the_next_take(live: Live) -> None:
@@ -248,8 +331,43 @@ def test_a_wrong_label_is_never_served_again(live: Live) -> None:
     assert "person" in after["reprise"]["refused"][0]["reason"]
 
 
+def test_only_if_cached_sees_what_was_committed_a_moment_ago(live: Live) -> None:
+    """The index learns of a clip a moment after its client does."""
+    things = ("ball", "cube", "ring", "star", "kite", "boat", "leaf", "drum", "lamp", "coin", "shoe", "bell")
+    for thing in things:
+        made = live.made(f"a red {thing} on a white table", steps=1, seconds=0.5)
+        body = {"prompt": f"a red {thing} on the white table", "steps": 1, "seconds": 0.5}
+        near = httpx.post(f"{live.url}/v1/videos", json=body, headers={"Cache-Control": "only-if-cached"}, timeout=30)
+        assert near.status_code == 200, (thing, near.text)
+        assert (near.json()["reprise"]["verdict"], near.json()["reprise"]["clip"]) == ("near", made["reprise"]["clip"])
+
+
+def test_a_form_of_a_mail_program_means_what_it_says(live: Live) -> None:
+    """Python's own `email` writes a preamble if told to, and base64; an answer's own length comes back with it."""
+    words = "a träge snail on a leaf"
+    first = live.made(words, steps=STEPS)
+    form = MIMEMultipart("form-data", boundary="the-boundary")
+    form.preamble = "This is a form."
+    for name, value in (("prompt", words), ("seconds", first["seconds"]), ("steps", str(STEPS)), ("input_reference", "")):
+        part = MIMEText(value, "plain", "utf-8")
+        part.add_header("Content-Disposition", "form-data", name=name)
+        form.attach(part)
+    body = form.as_bytes(policy=HTTP).partition(b"\r\n\r\n")[2]
+    assert b"base64" in body
+    assert b"This is a form." in body
+    kind = {"Content-Type": "multipart/form-data; boundary=the-boundary"}
+    hit = httpx.post(f"{live.url}/v1/videos", content=body, headers=kind, timeout=30)
+    assert hit.status_code == 200, hit.text
+    assert (hit.json()["reprise"]["verdict"], hit.json()["reprise"]["clip"]) == ("exact", first["reprise"]["clip"])
+    marked = {"prompt": words, "seconds": first["seconds"], "steps": STEPS, "input_reference": None}
+    bom = httpx.post(
+        f"{live.url}/v1/videos", content=codecs.BOM_UTF8 + json.dumps(marked).encode(), headers={"Content-Type": "application/json"}
+    )
+    assert bom.json()["reprise"]["clip"] == first["reprise"]["clip"]
+
+
 def test_the_queue_is_bounded(start: StartServer) -> None:
-    server = start(queue_limit=2)
+    server = start(queue_jobs=2)
     server.made("a star for the clock", steps=STEPS)
     for number in range(2):
         server.post(f"star number {number} of many", steps=100)
@@ -337,7 +455,7 @@ def test_two_instances_side_by_side(start: StartServer) -> None:
 
 def test_a_second_server_on_the_same_folder_is_refused(start: StartServer) -> None:
     start("same")
-    with pytest.raises(AssertionError, match="another Reprise serves"):
+    with pytest.raises(AssertionError, match="another Reprise uses"):
         start("same")
 
 

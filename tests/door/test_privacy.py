@@ -85,7 +85,7 @@ def test_erasing_removes_the_words_everywhere(start: StartServer) -> None:
     live = start()
     words = f"a red {RARE} ball"
     first = live.made(words, steps=STEPS, negative_prompt=UNWANTED)
-    again = live.post(f"A RED {RARE} ball.", steps=STEPS, negative_prompt=UNWANTED)
+    again = live.post(f"A red  {RARE} ball.", steps=STEPS, negative_prompt=UNWANTED)
     assert again["reprise"]["verdict"] == "exact"
     httpx.delete(f"{live.url}/v1/videos/{first['id']}")
     assert httpx.delete(f"{live.url}/v1/videos/{again['id']}?erase=true").status_code == 200
@@ -93,14 +93,14 @@ def test_erasing_removes_the_words_everywhere(start: StartServer) -> None:
     assert live.objects() == []
 
 
-def test_erasing_leaves_others_their_film(start: StartServer) -> None:
+def test_erasing_leaves_others_their_spec(start: StartServer) -> None:
     live = start()
     first = live.made(f"a red {RARE} ball", steps=STEPS, negative_prompt=UNWANTED)
     again = live.post(f"a red {RARE} ball", steps=STEPS, negative_prompt=UNWANTED)
-    film = live.content(again["id"])
+    spec = live.content(again["id"])
     assert httpx.delete(f"{live.url}/v1/videos/{first['id']}?erase=true").status_code == 200
     assert live.get(again["id"])["prompt"] is None
-    assert live.content(again["id"]) == film
+    assert live.content(again["id"]) == spec
     assert soon(live, gone, RARE) == []
 
 

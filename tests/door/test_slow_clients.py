@@ -18,7 +18,7 @@ PATIENCE = 1.5
 
 @pytest.fixture(scope="module")
 def hurried(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Live]:
-    server = Live(tmp_path_factory.mktemp("hurried"), tiny_model, PATIENCE=PATIENCE).start()
+    server = Live(tmp_path_factory.mktemp("hurried"), tiny_model, CLIENT_TIMEOUT_SECONDS=PATIENCE).start()
     yield server
     server.close()
 

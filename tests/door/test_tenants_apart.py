@@ -39,7 +39,7 @@ class World:
         self.live = live
         self.tenants = {name: Tenant(live, name, "--share", "all" if name in SHARING else "tenant") for name in MARKS}
         self.owners: dict[str, str] = {}  # of clips
-        self.films: dict[str, str] = {}  # digests of bytes, and the clip that they are of
+        self.specs: dict[str, str] = {}  # digests of bytes, and the clip that they are of
         self.videos: dict[str, str] = {}  # ids of requests, and whose they are
         self.offered: set[str] = set()  # clips that were ever let into the pool
         self.checked = 0
@@ -79,7 +79,9 @@ class World:
             if self.owners[told["clip"]] != name:
                 assert (told["similarity"], told["confidence"], told["matched_prompt"]) == (None, None, None)
                 # What the asker's own words rule out ("seed pinned") is no word about anybody's clip.
-                assert [refusal for refusal in told["refused"] if refusal != {"similarity": None, "reason": "seed pinned"}] == []
+                assert [
+                    refusal for refusal in told["refused"] if refusal != {"similarity": None, "reason": "seed pinned", "clip": None}
+                ] == []
         else:
             assert (told["age_seconds"], told["stages_ms"], told["matched_prompt"]) == (None, {}, None)
             assert "age" not in answer.headers
@@ -129,7 +131,7 @@ class Traffic(RuleBasedStateMachine):
             clip = client.get(f"/v1/videos/{video}").json()["reprise"]["clip"]
             digest = hashlib.sha256(answer.content).hexdigest()
             assert answer.headers["etag"] == f'"{digest}"'
-            assert self.world.films.setdefault(digest, clip) == clip, "two clips of one digest: the seed is the tenant's own"
+            assert self.world.specs.setdefault(digest, clip) == clip, "two clips of one digest: the seed is the tenant's own"
             assert self.world.mine(name, clip)
 
     @rule(name=NAMES, pick=PICK, asked=st.sampled_from(["", "/content", "/content?variant=thumbnail", "DELETE",
@@ -174,7 +176,7 @@ class Traffic(RuleBasedStateMachine):
 
 @pytest.fixture
 def world(tmp_path: Path, tiny_model: Path) -> Iterator[World]:
-    live = Live(tmp_path / "data", tiny_model, ADMIN_KEY=ADMIN, SHARE_AFTER=0).start()
+    live = Live(tmp_path / "data", tiny_model, ADMIN_KEY=ADMIN, SHARE_AFTER_TENANTS=0).start()
     known = World(live)
     yield known
     known.close()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -12,26 +13,32 @@ from typing import Any, cast
 import httpx
 from litestar import Litestar
 
-from cache.catalog import DEMO, Ask, ServedModel, resolve
-from cache.clip import KINDS, Clip, ObjectKind, StoredObject
+from cache.catalog import DEMO, AskedSettings, ServedModel, resolve
+from cache.clip import KINDS, Clip, ObjectKind, StoredKind, StoredObject
 from cache.errors import ClipGone, NotFound, NotReady, ObjectCorrupt, RepriseError
 from cache.ids import new_id
 from cache.request import Request
 from cache.storage.bytes.objects import CHUNK, Name
-from gateway.ask import Answered, Order, VideoAsk
-from gateway.byte_cache import ByteCache
-from gateway.entry.access import LOCAL, Caller, OpenAccess
-from gateway.health import Health, Part
+from gateway.answering.ask import NONE_SAID, Answered, Caller, PageOrder, VideoAsk
+from gateway.answering.byte_cache import ByteCache
+from gateway.answering.models import Models
+from gateway.api.content import Content
+from gateway.api.events import Events
+from gateway.api.health import Health, HealthPart
+from gateway.api.sync import SyncVideos
+from gateway.api.videos import Videos
+from gateway.auth.access import LOCAL, OpenAccess
+from gateway.http.headers import video_closed
+from gateway.http.links import Links
 from gateway.http.problems import HANDLERS
 from gateway.http.reply import add_request_id, tell_methods
-from gateway.media import Media
-from gateway.models import Models
-from gateway.videos import Videos
-from generator.job import Job, Priority, State
+from gateway.webhooks.destinations import Destinations
+from generator.job import Job, JobState, Priority
 
 MODEL = ServedModel(DEMO, "0123abc", "pipeline")
 MODELS = Models([MODEL], {"sora-2": DEMO.name})
-RECIPE = resolve(MODEL, Ask())
+LINKS = Links(["the first key", "an older one"], 900)
+RECIPE = resolve(MODEL, AskedSettings())
 TYPES = {"video": "video/mp4", "thumbnail": "image/webp", "spritesheet": "image/webp", "latent": "application/octet-stream"}
 
 
@@ -46,10 +53,10 @@ class MemoryObjects:
         self.broken: set[str] = set()
         self.reads: list[str] = []
 
-    async def put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
+    async def put(self, owner_id: str, kind: StoredKind, body: Path | bytes, content_type: str) -> StoredObject:
         assert isinstance(body, bytes)
         digest = hashlib.sha256(body).hexdigest()
-        name = f"clips/{clip_id}/{digest}.{kind}"
+        name = f"clips/{owner_id}/{digest}.{kind}"
         self.bodies[name] = body
         return StoredObject(kind, name, digest, len(body), content_type)
 
@@ -92,13 +99,13 @@ def job_of(ask: VideoAsk, **changes: object) -> Job:
         "tenant": ask.caller.tenant,
         "scope": f"tenant:{ask.caller.tenant}",
         "variant_key": "v",
-        "film_key": "f",
+        "spec_key": "f",
         "prompt": ask.prompt.text,
         "recipe": ask.recipe,
         "seed": 7,
         "take": 0,
         "priority": ask.priority,
-        "state": State.QUEUED,
+        "state": JobState.QUEUED,
         "attempt": 0,
         "progress": 0,
         "stage": "queue",
@@ -121,6 +128,7 @@ class MemoryAnswer:
         self.broke: list[str] = []
         self.downloads: list[str] = []
         self.erases = False
+        self.coming: list[Answered | RepriseError] = []
         self.told: list[tuple[str, bool]] = []
 
     def _fail(self) -> None:
@@ -156,7 +164,19 @@ class MemoryAnswer:
     async def retrieve(self, caller: Caller, video_id: str) -> Answered:
         return self.of(caller, video_id)
 
-    async def page(self, caller: Caller, after: str | None, limit: int, order: Order) -> tuple[list[Answered], bool]:
+    async def changes(self, caller: Caller, video_id: str) -> AsyncGenerator[Answered]:
+        """Each entry of `coming` is what the next look finds; a test may put errors there."""
+        yield self.of(caller, video_id)
+        while not video_closed(answered := self.of(caller, video_id)):
+            if self.coming:
+                found = self.coming.pop(0)
+                if isinstance(found, Exception):
+                    raise found
+                self.videos[video_id] = answered = found
+            await asyncio.sleep(0.01)
+            yield answered
+
+    async def page(self, caller: Caller, after: str | None, limit: int, order: PageOrder) -> tuple[list[Answered], bool]:
         self._fail()
         ids = sorted(
             (one for one in self.videos if after is None or (one < after if order == "desc" else one > after)), reverse=order == "desc"
@@ -185,6 +205,15 @@ class MemoryAnswer:
             raise ClipGone("this clip was evicted")
         return answered.clip, answered.clip.objects[kind]
 
+    async def refused_content(self, caller: Caller, video_id: str, place: int, kind: ObjectKind) -> tuple[Clip, StoredObject]:
+        raise NotFound(f"{video_id} has no refused clip {place} to show")
+
+    async def owner(self, video_id: str) -> Caller:
+        self._fail()
+        if (answered := self.videos.get(video_id)) is None:
+            raise NotFound(f"no video has the id {video_id!r}", "video_id")
+        return Caller(answered.request.tenant)
+
     async def downloaded(self, caller: Caller, video_id: str) -> bool:
         self.downloads.append(video_id)
         return self.erases
@@ -195,13 +224,13 @@ class MemoryAnswer:
 
 def request_of(ask: VideoAsk) -> Request:
     return Request(
-        new_id("video"), ask.caller.tenant, "s", time.time(), ask.prompt.text, "f", ask.recipe, ask.seed, 0, ask.priority, "miss", ask.tags
+        new_id("video"), ask.caller.tenant, "s", time.time(), ask.prompt.text, "f", ask.recipe, ask.seed, 0, ask.priority, "miss", ask.tags,
+        end_user=ask.end_user, metadata=ask.metadata,
     )  # fmt: skip
 
 
 def ask_of(prompt: str = "a red kite", **changes: object) -> VideoAsk:
     from cache.prompt import Prompt
-    from gateway.http.directives import NONE_SAID
 
     ask = VideoAsk(LOCAL, Prompt.parse(prompt), RECIPE, None, Priority.INTERACTIVE, False, (), NONE_SAID, 0.0, None, "")
     return replace(ask, **changes)  # type: ignore[arg-type]
@@ -213,16 +242,35 @@ class Edge:
 
     cache_bytes: int = 1 << 20
     allowed_hosts: tuple[str, ...] = ()
-    parts: dict[str, Part] = field(default_factory=dict)
+    parts: dict[str, HealthPart] = field(default_factory=dict)
     body_limit: int = 64 * 1024
+    life: float = 30.0
 
     def __post_init__(self) -> None:
         self.objects = MemoryObjects()
         self.answer = MemoryAnswer(self.objects)
         self.cache = ByteCache(self.cache_bytes)
-        videos = Videos(self.answer, MODELS, self.cache, body_limit=self.body_limit, wait_limit=60)
+        videos = Videos(
+            self.answer,
+            self.answer,
+            MODELS,
+            self.cache,
+            LINKS,
+            Destinations([]),
+            picture_limit=10_000_000,
+            body_limit=self.body_limit,
+            wait_limit=60,
+        )
+        content = Content(self.answer, self.objects, self.cache, LINKS)
+        self.events = Events(self.answer, LINKS, life=self.life, beat=0.1, most=2)
         self.app = Litestar(
-            [*videos.routes(), *Media(self.answer, self.objects, self.cache).routes(), *Health(self.parts).routes()],
+            [
+                *videos.routes(),
+                *SyncVideos(videos, content).routes(),
+                *self.events.routes(),
+                *content.routes(),
+                *Health(self.parts).routes(),
+            ],
             middleware=[OpenAccess(self.allowed_hosts).middleware],
             before_send=[add_request_id, tell_methods],
             exception_handlers=HANDLERS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.entry.access import host_name, is_local
+from gateway.auth.access import host_name, is_local
 from tests.http.memory import Edge
 
 

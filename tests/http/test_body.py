@@ -11,14 +11,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cache.catalog import DEMO
+from cache.catalog import DEMO, ROWS, AskedSettings, ModelRow, ServedModel, resolve
 from cache.errors import Invalid, NotSupported, RepriseError, TooLarge, UnsupportedMedia
 from cache.prompt import LONGEST, LONGEST_NEGATIVE
 from cache.variant import LARGEST_SEED
-from gateway.ask import VideoAsk
-from gateway.entry.access import LOCAL
+from gateway.answering.ask import CacheOptions, VideoAsk
+from gateway.auth.access import LOCAL
 from gateway.http.body import MOST_PARTS, Fields, Form, json_fields, read_fields
-from gateway.http.shapes import LONGEST_TAG, MOST_TAGS, VideoBody
+from gateway.http.shapes import VideoBody
+from gateway.http.texts import LONGEST_NAME, LONGEST_TAG, LONGEST_USER, LONGEST_VALUE, MOST_PAIRS, MOST_TAGS
+from gateway.http.video_objects import length_text
 from gateway.http.wire import SHAPES, check_video_field, read_body, video_ask
 from generator.job import Priority
 from tests.http.memory import MODELS
@@ -57,7 +59,7 @@ def from_form(said: dict[str, Any], headers: dict[bytes, bytes] | None = None) -
     parts: Parts = []
     for name, value in said.items():
         for one in value if isinstance(value, list) else [value]:
-            text = json.dumps(one) if isinstance(one, bool | int | float) else one
+            text = json.dumps(one) if isinstance(one, bool | int | float | dict) else one
             parts.append((f"{name}[]" if isinstance(value, list) else name, (None, text.encode())))
     return asked(read(*form_of(parts)), headers)
 
@@ -76,6 +78,8 @@ bodies = st.fixed_dictionaries(
         "priority": st.sampled_from(["interactive", "background"]),
         "allow_smaller": st.just(False),
         "tags": st.lists(texts, min_size=1, max_size=4),
+        "user": texts,
+        "metadata": st.dictionaries(texts, texts, max_size=3),
     },
 )
 
@@ -95,7 +99,8 @@ def test_the_same_ask_comes_from_both_encodings(said: dict[str, Any]) -> None:
 
 
 def test_an_ask_says_everything() -> None:
-    said = {"prompt": " A red Kite ", "seed": 7, "quality": "draft", "priority": "background", "allow_smaller": True, "tags": ["a", "b"]}
+    said = {"prompt": " A red Kite ", "seed": 7, "quality": "draft", "priority": "background", "allow_smaller": True, "tags": ["a", "b"],
+            "reprise": {"max_wrong": 0.01}}  # fmt: skip
     ask = from_json(said, {b"prefer": b"wait=600", b"cache-control": b"no-cache"})
     assert (ask.prompt.text, ask.seed, ask.tags, ask.wait) == (" A red Kite ", 7, ("a", "b"), 60.0)
     assert ask.priority is Priority.BACKGROUND
@@ -103,6 +108,9 @@ def test_an_ask_says_everything() -> None:
     assert ask.directives.no_cache
     assert (ask.recipe.quality, ask.recipe.steps, ask.recipe.seconds) == ("draft", 10, 2.125)
     assert (ask.idempotency_key, ask.body_digest) == (None, "")
+    assert ask.options == CacheOptions(max_wrong=0.01)
+    as_form = {**{name: value for name, value in said.items() if name != "reprise"}, "reprise[max_wrong]": 0.01}
+    assert from_form(as_form).options == ask.options
 
 
 def test_a_whole_number_may_be_written_with_a_point() -> None:
@@ -123,6 +131,8 @@ def test_a_digest_of_the_body_knows_every_field() -> None:
         {"priority": "background"},
         {"negative_prompt": "fog"},
         {"seconds": "1"},
+        {"user": "u"},
+        {"metadata": {"a": "b"}},
     ]
     digests = [from_json({"prompt": "a kite", **more}, {b"idempotency-key": b"k"}).body_digest for more in said]
     assert len(set(digests)) == len(said)
@@ -155,7 +165,6 @@ def test_a_form_names_its_tags_in_one_way() -> None:
         ({"prompt": "a \ud800 b"}, "prompt", "invalid_value"),
         ({"negative_prompt": "\udfff"}, "negative_prompt", "invalid_value"),
         ({"negative_prompt": "n" * (LONGEST_NEGATIVE + 1)}, "negative_prompt", "string_too_long"),
-        ({"model": "sora-3"}, "model", "model_not_found"),
         ({"model": 3}, "model", "invalid_type"),
         ({"seconds": True}, "seconds", "invalid_type"),
         ({"seconds": "two"}, "seconds", "invalid_type"),
@@ -190,13 +199,28 @@ def test_a_form_names_its_tags_in_one_way() -> None:
         ({"allow_smaller": 1}, "allow_smaller", "invalid_type"),
         ({"allow_smaller": True}, "allow_smaller", "invalid_value"),
         ({"tags": "a"}, "tags", "invalid_type"),
+        ({"reprise": 1}, "reprise", "invalid_type"),
+        ({"reprise": {"a": 1}}, "reprise.a", "unknown_parameter"),
+        ({"reprise": {"max_wrong": "0.1"}}, "reprise.max_wrong", "invalid_type"),
+        ({"reprise": {"max_wrong": 1}}, "reprise.max_wrong", "invalid_type"),
         ({"tags": [1]}, "tags", "invalid_type"),
         ({"tags": [""]}, "tags", "invalid_type"),
         ({"tags": ["\ud800"]}, "tags", "invalid_value"),
         ({"tags": ["a" * (LONGEST_TAG + 1)]}, "tags", "invalid_type"),
         ({"tags": ["a"] * (MOST_TAGS + 1)}, "tags", "invalid_type"),
         ({"tags[]": ["a"]}, "tags[]", "unknown_parameter"),
-        ({"width": 128}, "width", "unknown_parameter"),
+        ({"colour": 128}, "colour", "unknown_parameter"),
+        ({"reprise[max_wrong]": 0.01}, "reprise[max_wrong]", "unknown_parameter"),
+        ({"user": ""}, "user", "invalid_type"),
+        ({"user": "a" * (LONGEST_USER + 1)}, "user", "invalid_type"),
+        ({"user": "a\x00"}, "user", "invalid_value"),
+        ({"metadata": {"a": 1}}, "metadata", "invalid_type"),
+        ({"metadata": {"": "a"}}, "metadata", "invalid_type"),
+        ({"metadata": {"a": "b" * (LONGEST_VALUE + 1)}}, "metadata", "invalid_type"),
+        ({"metadata": {"a" * (LONGEST_NAME + 1): "b"}}, "metadata", "invalid_type"),
+        ({"metadata": {str(name): "" for name in range(MOST_PAIRS + 1)}}, "metadata", "invalid_type"),
+        ({"metadata": {"a\x00": "b"}}, "metadata", "invalid_value"),
+        ({"metadata": {"a": "\ud800"}}, "metadata", "invalid_value"),
         ({"\ud800": 1}, "\ud800", "unknown_parameter"),
         ({"x" * 1000: 1}, "x" * 64, "unknown_parameter"),
         ({"input_reference": {"file_id": "f"}}, "input_reference", "not_supported"),
@@ -212,7 +236,6 @@ def test_json_is_refused_with_the_field_named(said: dict[str, Any], field: str, 
     ("name", "value", "field", "code"),
     [
         ("seed", "seven", "seed", "invalid_type"),
-        ("seed", "", "seed", "invalid_type"),
         ("seed", "-1", "seed", "invalid_type"),
         ("seed", "٣", "seed", "invalid_type"),
         ("seed", "9" * 30, "seed", "invalid_type"),
@@ -223,7 +246,10 @@ def test_json_is_refused_with_the_field_named(said: dict[str, Any], field: str, 
         ("allow_smaller", "yes", "allow_smaller", "invalid_type"),
         ("seconds", "x", "seconds", "invalid_type"),
         ("prompt", "another", "prompt", "duplicate_parameter"),
-        ("reprise[a]", "1", "reprise[a]", "unknown_parameter"),
+        ("reprise[a]", "1", "reprise.a", "unknown_parameter"),
+        ("reprise", '{"max_wrong": 0.01}', "reprise", "invalid_type"),
+        ("reprise[max_wrong]", "nil", "reprise.max_wrong", "invalid_type"),
+        ("reprise[max_wrong]", "1.5", "reprise.max_wrong", "invalid_type"),
         ("", "1", "", "unknown_parameter"),
         ("input_reference[image_url]", "u", "input_reference", "not_supported"),
     ],
@@ -256,7 +282,6 @@ def test_files_are_refused_by_name_before_their_bytes_are_read() -> None:
         b'{"prompt": "a",}',
         b"{'prompt': 'a'}",
         b'{"prompt": "\xff"}',
-        b"\xef\xbb\xbf{}",
         '{"prompt": "a"}'.encode("utf-16"),
         b'{"seed": NaN}',
         b'{"seed": -Infinity}',
@@ -302,6 +327,72 @@ GOOD = b'--b\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na kite\r\n-
 def test_a_broken_form_is_refused(content_type: str, body: bytes) -> None:
     with pytest.raises(Invalid):
         read(content_type, body)
+
+
+@pytest.mark.parametrize("piece", [1, 2, 7, 1000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"\r\n" + GOOD,
+        b"This is a message in several parts.\r\n--bc\r\r\n" + GOOD,
+        GOOD.replace(b"--b\r\n", b"--b  \t\r\n"),
+        GOOD.replace(b"--b--\r\n", b'--b \r\nContent-Disposition: form-data; name="seed"\r\n\r\n\r\n--b-- \r\nand so on'),
+        GOOD.replace(b"\r\n\r\na kite", b"\r\nContent-Transfer-Encoding: base64\r\n\r\nYSBr\r\naXRl\r\n"),
+        GOOD.replace(b"\r\n\r\na kite", b"\r\ncontent-transfer-encoding: Quoted-Printable\r\n\r\n=61 k=\r\nite"),
+        GOOD.replace(b"\r\n\r\na kite", b"\r\nContent-Transfer-Encoding: 8bit\r\nContent-Type: text/plain; charset=UTF-8\r\n\r\na kite"),
+    ],
+)
+def test_a_form_as_mail_programs_write_it(body: bytes, piece: int) -> None:
+    fields = read("multipart/form-data; boundary=b", body, piece=piece)
+    assert asked(fields) == from_json({"prompt": "a kite"})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Transfer-Encoding: base64",
+        b"Content-Transfer-Encoding: x-uuencode",
+        b"Content-Type: text/plain; charset=iso-8859-1",
+        b"Content-Type: text/plain; charset=utf-16",
+    ],
+)
+def test_a_part_that_cannot_be_read_is_refused_by_name(headers: bytes) -> None:
+    with pytest.raises(Invalid) as refused:
+        read("multipart/form-data; boundary=b", GOOD.replace(b"\r\n\r\n", b"\r\n" + headers + b"\r\n\r\n"))
+    assert refused.value.field == "prompt"
+
+
+def test_a_picture_that_is_none_is_not_said() -> None:
+    plain = from_json({"prompt": "a kite"})
+    said: tuple[object, ...] = (None, "", {}, [])
+    for nothing in said:
+        assert from_json({"prompt": "a kite", "input_reference": nothing}) == plain
+    for empty in ((None, b""), ("", b""), ("blob", b"")):
+        assert asked(read(*form_of([("input_reference", empty), ("prompt", (None, b"a kite"))]))) == plain
+
+
+def test_an_empty_field_of_a_form_is_not_said() -> None:
+    said = [name for name in SHAPES[VideoBody] if name not in {"prompt", "negative_prompt"}]
+    parts: Parts = [("prompt", (None, b"a kite")), *((name, (None, b"")) for name in (*said, "reprise[max_wrong]"))]
+    assert asked(read(*form_of(parts))) == from_json({"prompt": "a kite"})
+    assert from_form({"prompt": "a kite", "negative_prompt": ""}).recipe.negative_prompt == "", "which replaces the model's own"
+    with pytest.raises(Invalid):
+        from_form({"prompt": ""})
+
+
+def test_a_byte_order_mark_is_not_said() -> None:
+    assert asked(read("application/json", b'\xef\xbb\xbf{"prompt": "a kite"}')) == from_json({"prompt": "a kite"})
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_length_that_an_answer_says_may_be_sent_back(row: ModelRow) -> None:
+    served = ServedModel(row, "a revision", "pipeline")
+    for frames in range(5, row.frames(row.longest_seconds) + 1, 4):
+        said = float(length_text(frames / row.fps))
+        assert resolve(served, AskedSettings(seconds=said)).frames == frames
+    for beyond in (said + 0.01, row.longest_seconds + 0.02):
+        with pytest.raises(Invalid):
+            resolve(served, AskedSettings(seconds=beyond))
 
 
 @pytest.mark.parametrize("piece", [1, 7, 1000])

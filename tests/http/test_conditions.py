@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import PreconditionFailed, RangeNotSatisfiable
-from gateway.http.conditions import Outcome, Part, Unchanged, Whole, decide, http_date, matches, part_of
+from gateway.http.conditions import ByteRange, BytesToSend, Unchanged, Whole, decide_bytes, http_date, matches, part_of
 
 ETAG = '"abc"'
 WRITTEN = 1_700_000_000.75
@@ -19,9 +19,9 @@ header_bytes = st.binary(max_size=60)
 lengths = st.integers(0, 5000)
 
 
-def decided(length: int = 100, method: str = "GET", **headers: bytes) -> Outcome:
+def decided(length: int = 100, method: str = "GET", **headers: bytes) -> BytesToSend:
     named = {name.replace("_", "-").encode(): value for name, value in headers.items()}
-    return decide(method, named, ETAG, WRITTEN, length)
+    return decide_bytes(method, named, ETAG, WRITTEN, length)
 
 
 @given(st.integers(0, 6000), st.integers(0, 6000), st.integers(1, 5000))
@@ -36,7 +36,7 @@ def test_a_range_is_the_bytes_that_it_names(first: int, last: int, length: int) 
         assert refused.value.length == length
     else:
         part = part_of(header, length)
-        assert isinstance(part, Part)
+        assert isinstance(part, ByteRange)
         assert body[part.start : part.stop] == body[first : last + 1]
 
 
@@ -46,7 +46,7 @@ def test_a_suffix_is_the_last_bytes(last: int, length: int) -> None:
         with pytest.raises(RangeNotSatisfiable):
             part_of(f"bytes=-{last}", length)
     else:
-        assert part_of(f"bytes=-{last}", length) == Part(max(0, length - last), length)
+        assert part_of(f"bytes=-{last}", length) == ByteRange(max(0, length - last), length)
 
 
 @given(st.text(max_size=60) | st.from_regex(r"bytes=[-0-9, \t]{0,30}", fullmatch=True), lengths)
@@ -55,7 +55,7 @@ def test_no_range_header_names_bytes_outside(header: str, length: int) -> None:
         part = part_of(header, length)
     except RangeNotSatisfiable:
         return
-    assert part == Whole() or (isinstance(part, Part) and 0 <= part.start < part.stop <= length)
+    assert part == Whole() or (isinstance(part, ByteRange) and 0 <= part.start < part.stop <= length)
 
 
 @given(
@@ -65,18 +65,18 @@ def test_no_range_header_names_bytes_outside(header: str, length: int) -> None:
 )
 def test_no_header_breaks_the_decision(headers: dict[bytes, bytes]) -> None:
     with suppress(PreconditionFailed, RangeNotSatisfiable):
-        decide("GET", headers, ETAG, WRITTEN, 100)
+        decide_bytes("GET", headers, ETAG, WRITTEN, 100)
 
 
 @pytest.mark.parametrize(
     ("header", "outcome"),
     [
-        ("bytes=0-", Part(0, 100)),
-        ("BYTES = 5-9", Part(5, 10)),
-        ("bytes=5-9,", Part(5, 10)),
-        ("bytes= 5-9 ", Part(5, 10)),
+        ("bytes=0-", ByteRange(0, 100)),
+        ("BYTES = 5-9", ByteRange(5, 10)),
+        ("bytes=5-9,", ByteRange(5, 10)),
+        ("bytes= 5-9 ", ByteRange(5, 10)),
         ("bytes=5 - 9", Whole()),
-        ("bytes=99-1000000000000000000000000", Part(99, 100)),
+        ("bytes=99-1000000000000000000000000", ByteRange(99, 100)),
         ("bytes=0-0,5-9", Whole()),
         ("bytes=", Whole()),
         ("bytes=-", Whole()),
@@ -87,7 +87,7 @@ def test_no_header_breaks_the_decision(headers: dict[bytes, bytes]) -> None:
         ("0-5", Whole()),
     ],
 )
-def test_range_headers(header: str, outcome: Outcome) -> None:
+def test_range_headers(header: str, outcome: BytesToSend) -> None:
     assert part_of(header, 100) == outcome
 
 
@@ -126,11 +126,11 @@ def test_order_of_conditions() -> None:
     assert decided(if_unmodified_since=AT) == Whole()
     for name, value in ((b"if-match", b'"other"'), (b"if-match", b'W/"abc"'), (b"if-unmodified-since", BEFORE)):
         with pytest.raises(PreconditionFailed):
-            decide("GET", {name: value, b"if-none-match": b'"abc"'}, ETAG, WRITTEN, 100)
+            decide_bytes("GET", {name: value, b"if-none-match": b'"abc"'}, ETAG, WRITTEN, 100)
 
 
 def test_if_range_gives_a_part_only_of_the_same_bytes() -> None:
-    part = Part(0, 2)
+    part = ByteRange(0, 2)
     for good in (b'"abc"', AT):
         assert decided(range=b"bytes=0-1", if_range=good) == part
     for other in (b'"other"', b'W/"abc"', BEFORE, AFTER, b"nonsense"):

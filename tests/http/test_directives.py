@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cache.errors import Invalid
-from gateway.http.directives import LONGEST_AGE, NONE_SAID, Directives, cache_control, preferred_wait
+from gateway.answering.ask import NONE_SAID, Directives
+from gateway.http.directives import LONGEST_AGE, cache_control, preferred_wait
 
 header_text = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=200)
 spaces = st.sampled_from(["", " ", "\t", "  "])

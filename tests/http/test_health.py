@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from cache.errors import DatabaseAway, StillLoading
-from gateway import health
-from gateway.health import Part
+from gateway.api import health
+from gateway.api.health import HealthPart
 from tests.http.memory import Edge
 
 
@@ -28,14 +28,14 @@ async def silent() -> None:
     await asyncio.sleep(60)
 
 
-async def ready(**parts: Part) -> httpx.Response:
+async def ready(**parts: HealthPart) -> httpx.Response:
     async with Edge(parts=parts).client() as client:
         assert (await client.get("/health/live")).json() == {"status": "live"}
         return await client.get("/health/ready")
 
 
 async def test_ready_with_an_encoder_that_still_loads() -> None:
-    answer = await ready(database=Part(fine, needed=True), encoder=Part(loading, needed=False))
+    answer = await ready(database=HealthPart(fine, needed=True), encoder=HealthPart(loading, needed=False))
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ready",
@@ -47,8 +47,14 @@ async def test_ready_with_an_encoder_that_still_loads() -> None:
     assert answer.headers["cache-control"] == "no-store"
 
 
+async def test_how_a_part_works_is_told_where_there_is_something_to_tell() -> None:
+    placed = HealthPart(fine, needed=False, how=lambda: "offload none: all parts stay on the device")
+    answer = await ready(model=placed)
+    assert answer.json()["parts"]["model"]["how"] == "offload none: all parts stay on the device"
+
+
 async def test_not_ready_without_the_database_and_no_names_told() -> None:
-    answer = await ready(database=Part(away, needed=True), encoder=Part(fine, needed=False))
+    answer = await ready(database=HealthPart(away, needed=True), encoder=HealthPart(fine, needed=False))
     assert answer.status_code == 503
     assert answer.json()["status"] == "not_ready"
     assert "secret" not in answer.text
@@ -56,5 +62,5 @@ async def test_not_ready_without_the_database_and_no_names_told() -> None:
 
 async def test_a_part_that_says_nothing_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "PATIENCE", 0.05)
-    answer = await ready(store=Part(silent, needed=True))
+    answer = await ready(store=HealthPart(silent, needed=True))
     assert answer.json()["parts"]["store"]["note"] == "no_answer"

@@ -110,7 +110,7 @@ def test_an_input_reference_is_refused_by_name_whatever_its_length(official: ope
 def test_a_nested_extra_field_is_refused_by_name(official: openai.OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as refused:
         official.videos.create(prompt="a red kite", extra_body={"reprise": {"a": 1}})
-    assert refused.value.param == "reprise[a]"
+    assert refused.value.param == "reprise.a"
 
 
 def test_what_the_client_does_not_know_is_refused_by_us(official: openai.OpenAI) -> None:
@@ -159,7 +159,7 @@ def test_headers_cannot_be_planted(live: Live) -> None:
     assert answer.headers["x-request-id"].startswith("req_")
 
 
-def test_a_client_that_leaves_in_the_middle_of_a_long_film(live: Live) -> None:
+def test_a_client_that_leaves_in_the_middle_of_a_long_spec(live: Live) -> None:
     edge = live.edge
     video = httpx.post(f"{live.url}/v1/videos", json={"prompt": "a red kite"}).json()
     answered = edge.answer.videos[video["id"]]

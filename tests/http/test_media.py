@@ -1,4 +1,4 @@
-"""Bytes: whole, in part or not at all; from memory where they are; never half a film."""
+"""Bytes: whole, in part or not at all; from memory where they are; never half a video."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from litestar import Litestar
 
 from cache.clip import StoredObject
 from cache.errors import DatabaseAway, StoreAway
-from gateway.byte_cache import ByteCache, Served
-from gateway.entry.access import LOCAL, OpenAccess
-from gateway.http.film import Film
+from gateway.answering.byte_cache import ByteCache, SentObject
+from gateway.api.content import Content
+from gateway.auth.access import LOCAL, OpenAccess
+from gateway.http.byte_stream import ByteStream
 from gateway.http.problems import HANDLERS
-from gateway.media import Media
-from tests.http.memory import Edge, MemoryObjects
+from tests.http.memory import LINKS, Edge, MemoryObjects
 
 
-async def film(client: httpx.AsyncClient, edge: Edge) -> tuple[str, bytes, StoredObject]:
+async def video(client: httpx.AsyncClient, edge: Edge) -> tuple[str, bytes, StoredObject]:
     """A path to a finished video, its bytes, and where they are."""
     video_id = (await client.post("/v1/videos", json={"prompt": "a red kite"})).json()["id"]
     clip = edge.answer.videos[video_id].clip
@@ -31,7 +31,7 @@ async def film(client: httpx.AsyncClient, edge: Edge) -> tuple[str, bytes, Store
 
 
 async def test_whole(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, body, stored = await film(client, edge)
+    path, body, stored = await video(client, edge)
     answer = await client.get(path)
     assert (answer.status_code, answer.content) == (200, body)
     headers = answer.headers
@@ -52,7 +52,7 @@ async def test_whole(edge: Edge, client: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize("variant", ["video", "thumbnail", "spritesheet"])
 async def test_what_no_store_made_is_kept_by_nobody(edge: Edge, client: httpx.AsyncClient, variant: str) -> None:
-    path, _, _ = await film(client, edge)
+    path, _, _ = await video(client, edge)
     answered = edge.answer.videos[path.split("/")[3]]
     assert answered.clip is not None
     object.__setattr__(answered.clip, "private", True)
@@ -66,10 +66,10 @@ async def test_what_no_store_made_is_kept_by_nobody(edge: Edge, client: httpx.As
 
 
 async def test_a_link_to_what_no_store_made_is_kept_by_nobody(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, _, _ = await film(client, edge)
+    path, _, _ = await video(client, edge)
     answered = edge.answer.videos[path.split("/")[3]]
     assert answered.clip is not None
-    linked = Media(edge.answer, edge.objects, edge.cache, lambda stored: f"https://store.example/{stored.name}")
+    linked = Content(edge.answer, edge.objects, edge.cache, LINKS, lambda stored, _: f"https://store.example/{stored.name}")
     app = Litestar(linked.routes(), middleware=[OpenAccess().middleware], exception_handlers=HANDLERS, openapi_config=None)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=cast(Any, app)), base_url="http://localhost") as through:
         for private, kept in ((False, "private, max-age=60"), (True, "no-store")):
@@ -83,7 +83,7 @@ async def test_a_link_to_what_no_store_made_is_kept_by_nobody(edge: Edge, client
     [("application/binary", "thumbnail", "image/webp"), ("image/png", "spritesheet", "image/webp"), ("x/y", "video", "video/mp4")],
 )
 async def test_variants_whatever_is_accepted(edge: Edge, client: httpx.AsyncClient, accept: str, variant: str, kind: str) -> None:
-    path, _, _ = await film(client, edge)
+    path, _, _ = await video(client, edge)
     answer = await client.get(path, params={"variant": variant}, headers={"accept": accept})
     assert (answer.status_code, answer.headers["content-type"]) == (200, kind)
     assert answer.content.startswith(variant.encode())
@@ -93,7 +93,7 @@ async def test_variants_whatever_is_accepted(edge: Edge, client: httpx.AsyncClie
     "query", ["variant=latent", "variant=../x", "variant=", "variant=VIDEO", "variant=video&variant=video", "variants=video"]
 )
 async def test_other_variants_are_refused(edge: Edge, client: httpx.AsyncClient, query: str) -> None:
-    path, _, _ = await film(client, edge)
+    path, _, _ = await video(client, edge)
     answer = await client.get(f"{path}?{query}")
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, query.partition("=")[0])
 
@@ -102,7 +102,7 @@ async def test_other_variants_are_refused(edge: Edge, client: httpx.AsyncClient,
 async def test_parts_are_the_bytes_that_they_name(cache_bytes: int) -> None:
     edge = Edge(cache_bytes=cache_bytes)
     async with edge.client() as client:
-        path, body, _ = await film(client, edge)
+        path, body, _ = await video(client, edge)
         end = len(body)
         for asked, start, stop in (
             ("0-0", 0, 1),
@@ -120,7 +120,7 @@ async def test_parts_are_the_bytes_that_they_name(cache_bytes: int) -> None:
 
 
 async def test_a_range_outside(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, body, _ = await film(client, edge)
+    path, body, _ = await video(client, edge)
     answer = await client.get(path, headers={"range": f"bytes={len(body)}-"})
     assert answer.status_code == 416
     assert answer.headers["content-range"] == f"bytes */{len(body)}"
@@ -128,7 +128,7 @@ async def test_a_range_outside(edge: Edge, client: httpx.AsyncClient) -> None:
 
 
 async def test_conditions(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, body, stored = await film(client, edge)
+    path, body, stored = await video(client, edge)
     tag = f'"{stored.sha256}"'
     unchanged = await client.get(path, headers={"if-none-match": tag})
     assert (unchanged.status_code, unchanged.content) == (304, b"")
@@ -156,7 +156,7 @@ async def test_not_yet_and_no_more(edge: Edge, client: httpx.AsyncClient) -> Non
 async def test_broken_bytes_are_refused_whole_and_leave_service(cache_bytes: int) -> None:
     edge = Edge(cache_bytes=cache_bytes)
     async with edge.client() as client:
-        path, _, stored = await film(client, edge)
+        path, _, stored = await video(client, edge)
         edge.objects.broken.add(stored.name)
         for headers in ({}, {"range": "bytes=0-1"}):
             answer = await client.get(path, headers=headers)
@@ -166,7 +166,7 @@ async def test_broken_bytes_are_refused_whole_and_leave_service(cache_bytes: int
 
 
 async def test_popular_bytes_are_read_once(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, body, stored = await film(client, edge)
+    path, body, stored = await video(client, edge)
     answers = await asyncio.gather(*(client.get(path) for _ in range(5)))
     assert {answer.content for answer in answers} == {body}
     await client.get(path, headers={"range": "bytes=3-"})
@@ -174,8 +174,8 @@ async def test_popular_bytes_are_read_once(edge: Edge, client: httpx.AsyncClient
 
 
 async def test_what_was_served_is_served_on_while_the_database_is_away(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, body, _ = await film(client, edge)
-    other, _, _ = await film(client, edge)
+    path, body, _ = await video(client, edge)
+    other, _, _ = await video(client, edge)
     await client.get(path)
     edge.answer.raises = DatabaseAway("away")
     answer = await client.get(path)
@@ -188,7 +188,7 @@ async def test_what_was_served_is_served_on_while_the_database_is_away(edge: Edg
 
 
 async def test_what_was_deleted_is_not_served_on(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, _, _ = await film(client, edge)
+    path, _, _ = await video(client, edge)
     await client.get(path)
     assert (await client.delete(path.removesuffix("/content"))).status_code == 200
     assert edge.cache.length == 0
@@ -196,8 +196,8 @@ async def test_what_was_deleted_is_not_served_on(edge: Edge, client: httpx.Async
     assert (await client.get(path)).status_code == 503
 
 
-async def test_a_download_is_noted_when_it_was_the_whole_film(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, body, stored = await film(client, edge)
+async def test_a_download_is_noted_when_it_was_the_whole_video(edge: Edge, client: httpx.AsyncClient) -> None:
+    path, body, stored = await video(client, edge)
     await client.head(path)
     await client.get(path, headers={"range": "bytes=0-3"})
     await client.get(path, params={"variant": "thumbnail"})
@@ -208,8 +208,8 @@ async def test_a_download_is_noted_when_it_was_the_whole_film(edge: Edge, client
     assert len(edge.answer.downloads) == 2
 
 
-async def test_a_download_that_erases_the_film_erases_it_here_too(edge: Edge, client: httpx.AsyncClient) -> None:
-    path, _, _ = await film(client, edge)
+async def test_a_download_that_erases_the_video_erases_it_here_too(edge: Edge, client: httpx.AsyncClient) -> None:
+    path, _, _ = await video(client, edge)
     edge.answer.erases = True
     assert (await client.get(path)).status_code == 200
     assert edge.cache.length == 0
@@ -217,7 +217,7 @@ async def test_a_download_that_erases_the_film_erases_it_here_too(edge: Edge, cl
     assert (await client.get(path)).status_code == 503
 
 
-async def sent(film_response: Film, leave_after: int | None = None) -> list[Any]:
+async def sent(video_response: ByteStream, leave_after: int | None = None) -> list[Any]:
     """The messages that went out; the client leaves after so many of them."""
     messages: list[Any] = []
     left = asyncio.Event()
@@ -233,7 +233,7 @@ async def sent(film_response: Film, leave_after: int | None = None) -> list[Any]
         await asyncio.sleep(0)
 
     scope: Any = {"type": "http"}
-    await film_response(scope, receive, send)
+    await video_response(scope, receive, send)
     return messages
 
 
@@ -249,18 +249,18 @@ async def test_a_client_that_leaves_has_downloaded_nothing() -> None:
     async def note() -> None:
         noted.append(1)
 
-    assert len(await sent(Film(200, [], ten_pieces(), note), leave_after=4)) < 8
+    assert len(await sent(ByteStream(200, [], ten_pieces(), note), leave_after=4)) < 8
     assert noted == []
-    assert len(await sent(Film(200, [], ten_pieces(), note))) == 12
+    assert len(await sent(ByteStream(200, [], ten_pieces(), note))) == 12
     assert noted == [1]
 
 
-async def test_a_note_that_fails_does_not_fail_the_film(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_note_that_fails_does_not_fail_the_video(caplog: pytest.LogCaptureFixture) -> None:
     async def note() -> None:
         raise DatabaseAway("away")
 
-    assert len(await sent(Film(200, [], ten_pieces(), note))) == 12
-    assert "could not be noted" in caplog.text
+    assert len(await sent(ByteStream(200, [], ten_pieces(), note))) == 12
+    assert "not recorded" in caplog.text
 
 
 def stored(number: int, length: int) -> StoredObject:
@@ -321,7 +321,7 @@ async def test_what_is_forgotten_while_it_is_read_is_not_kept() -> None:
         await gate.wait()
         return b"x" * one.length
 
-    cache.remember("local", "video_1", Served(stored(1, 9), 0))
+    cache.remember("local", "video_1", SentObject(stored(1, 9), 0))
     reader = asyncio.ensure_future(cache.body(stored(1, 9), read))
     await asyncio.sleep(0)
     cache.forget("local", "video_1")
@@ -344,8 +344,18 @@ async def test_a_read_that_fails_fails_for_all_who_wait_and_is_tried_again() -> 
 async def test_only_the_tenant_that_was_served_is_remembered() -> None:
     cache, objects = ByteCache(400), MemoryObjects()
     one = await objects.put("clip_1", "video", b"x", "video/mp4")
-    cache.remember(LOCAL.tenant, "video_1", Served(one, 0))
+    cache.remember(LOCAL.tenant, "video_1", SentObject(one, 0))
     assert cache.recall(LOCAL.tenant, "video_1", "video") is None, "its bytes are not here"
     await cache.body(one, objects.read)
-    assert cache.recall(LOCAL.tenant, "video_1", "video") == Served(one, 0)
+    assert cache.recall(LOCAL.tenant, "video_1", "video") == SentObject(one, 0)
     assert cache.recall("other", "video_1", "video") is None
+
+
+async def test_what_cannot_be_decoded_has_no_preview(edge: Edge, client: httpx.AsyncClient) -> None:
+    """Its bytes are what was stored, so the clip stays in service."""
+    path, body, _ = await video(client, edge)
+    for variant in ("webp", "gif"):
+        answer = await client.get(path, params={"variant": variant})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_preview")
+    assert edge.answer.broke == []
+    assert (await client.get(path)).content == body

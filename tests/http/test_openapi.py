@@ -16,14 +16,16 @@ import pytest
 from litestar import Litestar
 from schemathesis.specs.openapi.definitions import OPENAPI_31_VALIDATOR
 
-from cache.prompt import normal_form
+from cache.key_form import key_form
+from cache.visible import visible
+from gateway.api.videos import UNSUPPORTED
+from gateway.auth.access import OpenAccess
 from gateway.docs.docs import Docs
 from gateway.docs.fields import fields_of
-from gateway.entry.access import OpenAccess
-from gateway.http.openapi import VERSION, Json, document
+from gateway.http.openapi import VERSION, document
 from gateway.http.problems import HANDLERS, STATUS
-from gateway.http.shapes import NOTHING
-from gateway.videos import UNSUPPORTED
+from gateway.http.samples import Json
+from gateway.http.texts import NOTHING
 from tests.http.truth import faults, told, validator
 
 ROOT = Path(__file__).parent.parent.parent
@@ -102,10 +104,10 @@ def test_every_example_is_what_its_schema_says() -> None:
     assert [(path, str(error)) for path, reference, one in found for error in validator(reference).iter_errors(one)] == []
 
 
-def test_what_the_prompt_may_be_is_what_the_normal_form_leaves() -> None:
+def test_what_the_prompt_may_be_is_what_the_key_form_leaves() -> None:
     nothing = re.compile(f"[{NOTHING}]")
     letters = [chr(code) for code in range(0x11_0000) if not 0xD800 <= code <= 0xDFFF]
-    assert [char for char in letters if bool(nothing.fullmatch(char)) is not (normal_form(char) == "")] == []
+    assert [char for char in letters if bool(nothing.fullmatch(char)) is not (key_form(visible(char)) == "")] == []
 
 
 @pytest.mark.parametrize(
@@ -120,6 +122,19 @@ def test_what_the_prompt_may_be_is_what_the_normal_form_leaves() -> None:
         ({"prompt": "a", "allow_smaller": True}, False),
         ({"prompt": "a", "allow_smaller": True, "priority": "background"}, True),
         ({"prompt": "a", "colour": "red"}, False),
+        ({"prompt": "a", "width": 128, "height": 128, "num_frames": 17, "fps": 8, "num_inference_steps": 9, "n": 1}, True),
+        ({"prompt": "a", "width": None, "size": "128x128", "num_frames": None, "extra_params": None, "user": None}, True),
+        ({"prompt": "a", "width": 128}, False),
+        ({"prompt": "a", "width": 128, "height": 128, "size": "128x128"}, False),
+        ({"prompt": "a", "num_frames": 17, "seconds": "2"}, False),
+        ({"prompt": "a", "num_inference_steps": 9, "steps": 9}, False),
+        ({"prompt": "a", "num_inference_steps": 9, "quality": "draft"}, False),
+        ({"prompt": "a", "n": 2}, False),
+        ({"prompt": "a", "extra_params": {"flow_shift": 3.0, "seed": 7}}, True),
+        ({"prompt": "a", "extra_params": {"lora": "x"}}, False),
+        ({"prompt": "a", "user": "", "metadata": {}}, False),
+        ({"prompt": "a", "user": "u", "metadata": {"a": "b"}}, True),
+        ({"prompt": "a", "metadata": {"a": 1}}, False),
         ({}, False),
     ],
 )
@@ -177,7 +192,7 @@ async def test_the_page_tells_everything_and_loads_nothing_from_elsewhere(reader
     assert "style=" not in page
     loaded = re.findall(r'(?:src|href)="([^"#]+)"', page)
     assert all(address.startswith("/") for address in loaded), loaded
-    for address in {one for one in loaded if one.startswith("/docs/")}:
+    for address in {one for one in loaded if one.startswith("/docs/") and one != "/docs/try"}:
         asset = await reader.get(address)
         assert asset.status_code == 200
         assert "immutable" in asset.headers["cache-control"]

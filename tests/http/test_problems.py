@@ -14,7 +14,7 @@ from gateway.http.problems import envelope, status_of
 from tests.http.memory import Edge
 
 # The statuses that DESIGN.md promises, and 500 for mistakes of ours.
-PROMISED = {400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 416, 422, 429, 500, 503, 504}
+PROMISED = {400, 401, 403, 404, 405, 409, 410, 412, 413, 415, 416, 422, 429, 500, 502, 503, 504}
 
 
 def tree(root: type[errors.RepriseError]) -> Iterator[type[errors.RepriseError]]:
@@ -29,12 +29,16 @@ EXAMPLES: dict[type[errors.RepriseError], tuple[errors.RepriseError, int]] = {
     errors.TooLarge: (errors.TooLarge(None, "too much"), 413),
     errors.Unauthenticated: (errors.Unauthenticated("who?"), 401),
     errors.Forbidden: (errors.Forbidden("no"), 403),
+    errors.LinkInvalid: (errors.LinkInvalid("changed"), 403),
+    errors.LinkExpired: (errors.LinkExpired("too late"), 403),
     errors.NotFound: (errors.NotFound("no such video", "video_id"), 404),
     errors.MethodNotAllowed: (errors.MethodNotAllowed("no"), 405),
     errors.Conflict: (errors.Conflict("no"), 409),
     errors.NotReady: (errors.NotReady("wait", 700), 409),
     errors.IdempotencyReused: (errors.IdempotencyReused("another body"), 422),
     errors.PreconditionFailed: (errors.PreconditionFailed("changed"), 412),
+    errors.ClipFailed: (errors.ClipFailed("too hot", "render_failed", "video_1"), 502),
+    errors.WaitOver: (errors.WaitOver("not yet", "video_1", 700), 504),
     errors.ClipGone: (errors.ClipGone("gone"), 410),
     errors.RangeNotSatisfiable: (errors.RangeNotSatisfiable(10), 416),
     errors.UnsupportedMedia: (errors.UnsupportedMedia("no"), 415),
@@ -44,14 +48,21 @@ EXAMPLES: dict[type[errors.RepriseError], tuple[errors.RepriseError, int]] = {
     errors.RateLimited: (errors.RateLimited("slow down", 0.01), 429),
     errors.Unavailable: (errors.Unavailable("away"), 503),
     errors.DatabaseAway: (errors.DatabaseAway("away"), 503),
+    errors.DatabaseReadOnly: (errors.DatabaseReadOnly("standby"), 503),
+    errors.NearHitsOff: (errors.NearHitsOff("no table"), 503),
     errors.StoreAway: (errors.StoreAway("away"), 503),
     errors.ObjectCorrupt: (errors.ObjectCorrupt("wrong bytes"), 503),
     errors.DiskFull: (errors.DiskFull("full"), 503),
+    errors.EncoderFailed: (errors.EncoderFailed("no such file", 60), 503),
+    errors.PictureGone: (errors.PictureGone("send it again"), 503),
+    errors.ModelAway: (errors.ModelAway("no worker has it", 60), 503),
     errors.StillLoading: (errors.StillLoading("loading", 12), 503),
     errors.LeaseLost: (errors.LeaseLost("lost"), 500),
     errors.RenderFailed: (errors.RenderFailed("broken"), 500),
+    errors.UpstreamRefused: (errors.UpstreamRefused("no", 422), 500),
     errors.RenderStopped: (errors.RenderStopped("stopped"), 500),
     errors.OutOfMemory: (errors.OutOfMemory("too big"), 500),
+    errors.BadDonor: (errors.BadDonor("another shape"), 500),
 }
 
 

@@ -173,6 +173,10 @@ async def test_models(client: httpx.AsyncClient) -> None:
     assert (await client.get("/v1/models/sora-2")).json() == model
     unknown = await client.get("/v1/models/sora-3")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "model_not_found")
+    asked = await client.post("/v1/videos", json={"prompt": "a red ball", "model": "sora-3"})
+    told = asked.json()["error"]
+    assert (asked.status_code, told["code"], told["param"]) == (404, "model_not_found", "model")
+    assert "served: reprise-demo, sora-2" in told["message"]
 
 
 async def test_head_tells_what_get_would(client: httpx.AsyncClient) -> None:

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
+from cache.assist import Assistance, Start
 from cache.clip import Clip
-from cache.request import Request, VerdictWord
-from cache.verdict import Refusal
-from gateway.ask import Answered
+from cache.request import Request
+from cache.verdict import Refusal, VerdictWord
+from gateway.answering.ask import Answered
 from gateway.http.headers import cache_status, found_headers, poll_headers
-from gateway.http.wire import encode, length_text, video_object, video_page
-from generator.job import Job, State
+from gateway.http.video_objects import length_text, video_object, video_page
+from gateway.http.wire import encode_json
+from generator.job import Job, JobState
 from tests.http.memory import RECIPE, ask_of, job_of, request_of
 
 NOW = 1_700_000_000.9
@@ -43,7 +45,7 @@ def hit(verdict: VerdictWord = "exact", **changes: Any) -> Answered:
 
 
 def told(answered: Answered) -> dict[str, Any]:
-    read: dict[str, Any] = json.loads(encode(video_object(answered)))
+    read: dict[str, Any] = json.loads(encode_json(video_object(answered)))
     return read
 
 
@@ -64,14 +66,20 @@ def test_the_object_has_the_contracts_fields_in_order() -> None:
         "size": "128x128",
         "status": "completed",
         "error": None,
+        "user": None,
+        "metadata": None,
     }
     assert list(ours.items()) == [
         ("verdict", "near"),
         ("similarity", 0.9341),
         ("confidence", 0.991),
         ("clip", clip().id),
+        ("url", None),
+        ("thumbnail_url", None),
+        ("preview_url", None),
         ("matched_prompt", "a red kite"),
         ("age_seconds", 532),
+        ("picture", None),
         ("take", 3),
         ("gpu_seconds", 0.0),
         ("gpu_seconds_saved", 6.21),
@@ -79,10 +87,11 @@ def test_the_object_has_the_contracts_fields_in_order() -> None:
         ("eta_ms", None),
         ("stage", None),
         ("steps_skipped", 0),
+        ("assisted", None),
         ("stages_ms", {"queue": 3, "denoise": 4100}),
         ("steps_ms", []),
         ("peak_memory_gb", None),
-        ("refused", [{"similarity": 0.97, "reason": "camera direction: left / right"}]),
+        ("refused", [{"similarity": 0.97, "reason": "camera direction: left / right", "clip": None}]),
         ("notes", []),
     ]
 
@@ -93,11 +102,11 @@ def test_the_object_has_the_contracts_fields_in_order() -> None:
         (Answered(request()), "queued", 0, None),
         (Answered(request(), job=job()), "queued", 0, None),
         (Answered(request(), job=job(progress=40)), "queued", 40, None),
-        (Answered(request(), job=job(state=State.LEASED, progress=40)), "in_progress", 40, None),
-        (Answered(request(), job=job(state=State.LEASED, progress=100)), "in_progress", 99, None),
-        (Answered(request(), job=job(state=State.DONE, progress=100)), "in_progress", 99, None),
-        (Answered(request(), job=job(state=State.FAILED, progress=60, error_code="out_of_memory")), "failed", 60, "out_of_memory"),
-        (Answered(request(), job=job(state=State.CANCELLED)), "failed", 0, "cancelled"),
+        (Answered(request(), job=job(state=JobState.LEASED, progress=40)), "in_progress", 40, None),
+        (Answered(request(), job=job(state=JobState.LEASED, progress=100)), "in_progress", 99, None),
+        (Answered(request(), job=job(state=JobState.DONE, progress=100)), "in_progress", 99, None),
+        (Answered(request(), job=job(state=JobState.FAILED, progress=60, error_code="out_of_memory")), "failed", 60, "out_of_memory"),
+        (Answered(request(), job=job(state=JobState.CANCELLED)), "failed", 0, "cancelled"),
         (Answered(request(error_code="cancelled")), "failed", 0, "cancelled"),
         (Answered(request(clip_id=clip().id)), "completed", 100, None),
         (Answered(request(clip_id=clip().id, error_code="x"), clip()), "completed", 100, None),
@@ -119,6 +128,16 @@ def test_a_smaller_clip_tells_its_own_size_and_length() -> None:
 @pytest.mark.parametrize(("verdict", "seconds"), [("miss", 6.21), ("bypass", 6.21), ("joined", 0.0), ("exact", 0.0), ("near", 0.0)])
 def test_the_cost_of_a_render_is_told_once(verdict: VerdictWord, seconds: float) -> None:
     assert told(Answered(request(verdict, clip_id=clip().id), clip()))["reprise"]["gpu_seconds"] == seconds
+
+
+def test_an_assisted_clip_says_what_it_was_started_from_and_a_pooled_one_nothing() -> None:
+    asked, donor = request("bypass", clip_id=clip().id), "clip_" + "1" * 32
+    own = clip(scope=asked.scope, assistance=Assistance(Start(donor, 0.9643, "take"), 2, 409.6))
+    shown = told(Answered(asked, own, donor_prompt="a red kite"))["reprise"]
+    assert shown["assisted"] == {"from": donor, "kind": "take", "prompt": "a red kite", "steps_skipped": 2, "saved_ms": 410}
+    assert shown["steps_skipped"] == 2
+    pooled = told(Answered(asked, replace(own, scope="tenant:acme"), donor_prompt="another's words"))["reprise"]
+    assert (pooled["assisted"], pooled["steps_skipped"]) == (None, 0)
 
 
 def test_an_erased_prompt_and_an_expiry() -> None:
@@ -167,15 +186,15 @@ def test_when_to_poll(eta: int | None, poll: bytes) -> None:
 
 
 def test_nobody_polls_what_is_closed() -> None:
-    for closed in (hit(), Answered(request(error_code="cancelled")), Answered(request(), job=job(state=State.FAILED))):
+    for closed in (hit(), Answered(request(error_code="cancelled")), Answered(request(), job=job(state=JobState.FAILED))):
         assert poll_headers(closed) == []
 
 
 def test_pages() -> None:
-    empty = json.loads(encode(video_page([], False)))
+    empty = json.loads(encode_json(video_page([], False)))
     assert empty == {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
     answers = [hit(), Answered(request())]
-    page = json.loads(encode(video_page(answers, True)))
+    page = json.loads(encode_json(video_page(answers, True)))
     assert [page["first_id"], page["last_id"]] == [answer.request.id for answer in answers]
     assert page["has_more"]
     assert len(page["data"]) == 2
@@ -185,5 +204,5 @@ def test_encoding_is_quick() -> None:
     answered = hit()
     started = time.perf_counter()
     for _ in range(200):
-        encode(video_object(answered))
+        encode_json(video_object(answered))
     assert (time.perf_counter() - started) / 200 < 0.002, "it takes about 8 µs; this only finds a blunder"

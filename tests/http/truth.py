@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 import jsonschema_rs
 
-from gateway.http.openapi import Json, document
+from gateway.http.openapi import document
+from gateway.http.samples import Json
 
 # Told once, in the document's own description: these may come from any path, or from none that is told.
 ANYWHERE = {405, 500}

@@ -42,7 +42,7 @@ async def test_an_error_reaches_every_caller_and_the_thread_lives_on() -> None:
 
 async def test_a_wrong_number_of_answers_is_an_error_not_a_hang() -> None:
     batches: Batches[int, int] = Batches(lambda asks: [], name="silent")
-    with pytest.raises(RuntimeError, match="gave 0 answers to 1 asks"):
+    with pytest.raises(RuntimeError, match="returned 0 answers for 1 requests"):
         await batches.ask(1)
     await asyncio.to_thread(batches.close)
 

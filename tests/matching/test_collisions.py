@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from cache.matching.judging import judge_rows
-from cache.matching.rules.takeover import takeover
+from cache.matching.rules.retractions import takeover
 from cache.prompt import Prompt
 from cache.settings import Settings
 
@@ -139,7 +139,7 @@ def test_nobody_gets_a_victims_clip_for_words_that_ask_for_more(models: Path) ->
 
 
 def test_what_shows_more_than_was_asked_is_refused_where_both_ways_are_judged(models: Path) -> None:
-    """By default a clip may show more than was asked for; in the shared pool, and with REPRISE_BOTH_WAYS, it may not."""
+    """By default a clip may show more than was asked for; in the shared pool, and with REPRISE_NEAR_SYMMETRIC, it may not."""
     pairs = filled(SHOWING_MORE) + crafted()
     one_way = served(pairs, models)
     assert served(turned(one_way), models) == []

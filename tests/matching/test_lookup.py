@@ -14,12 +14,12 @@ from cache.errors import StillLoading
 from cache.matching.encoding.encoders import Encoders, Loading
 from cache.matching.lookup import Lookup
 from cache.matching.vectors.index import Index, Placed
-from cache.storage.database import Database
-from cache.storage.glances import Glances
+from cache.storage.database.database import Database
+from cache.storage.requests.lookup_queries import LookupQueries
 from cache.variant import Partition
 from cache.verdict import Near
 from migrations.upgrade import migrate
-from tests.stage import Stage, draft, film, set_stage, take
+from tests.stage import Stage, draft, set_stage, spec, take
 
 
 @pytest.fixture
@@ -32,13 +32,13 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 async def test_nothing_is_called_far_before_the_index_is_read(stage: Stage, encoders: Encoders) -> None:
     index, caught_up, loading = Index(), asyncio.Event(), Loading(lambda: encoders, wait=5.0)
-    glances = Glances(stage.database)
-    lookup = Lookup(stage.database, stage.shelf, glances, index, caught_up, loading, wait=0.2, near=True, candidates=10, max_wrong=0.02)
+    queries = LookupQueries(stage.database)
+    lookup = Lookup(stage.database, stage.shelf, queries, index, caught_up, loading, wait=0.2, near=True, max_wrong=0.02)
     loading.start()
     await loading.ready()
     made = draft(take("a red ball bouncing on grass"))
     await stage.add(made)
-    asked = film("the red ball is bouncing on the grass")
+    asked = spec("the red ball is bouncing on the grass")
     with pytest.raises(StillLoading, match="index"):
         await lookup.near(asked, 0.0, time.time())
 

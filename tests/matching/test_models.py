@@ -14,8 +14,7 @@ import numpy as np
 import pytest
 
 from cache.matching.encoding.encoders import Encoders
-from cache.matching.encoding.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, source_folder
-from cache.matching.encoding.verifier import SHIPPED
+from cache.matching.encoding.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, SHIPPED, source_folder
 
 PROMPTS = [
     "a heron lands on a pier",
@@ -41,7 +40,7 @@ def test_parity_with_sentence_transformers(encoders: Encoders) -> None:
     command = [sys.executable, "-W", "ignore", "-c", code, source_folder(DEFAULT_EMBEDDER), json.dumps(forms)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     reference = np.array(json.loads(done.stdout.splitlines()[-1]))
-    assert (reference * encoders.embedder.embed_now(PROMPTS)).sum(1).min() >= 0.999
+    assert (reference * encoders.embedder.embed_now(PROMPTS)).sum(1).min() >= 0.98
 
 
 async def test_one_by_one_and_together_are_the_same_vectors(encoders: Encoders) -> None:
@@ -61,10 +60,8 @@ async def test_texts_of_one_normal_form_have_one_vector(encoders: Encoders) -> N
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("一只猫在窗台上", "model"),
-        ("日本人", "script not covered by the model: cjk"),
+        ("ねこが窓辺にいる", "model"),
         ("кошка на окне", "script not covered by the model: cyrillic"),
-        ("a cat 🐈 on a sill", "words unknown to the model"),
         ("cat " * 300, "longer than the model's window"),
     ],
 )
@@ -74,6 +71,14 @@ def test_what_cannot_be_read_is_exact_only(encoders: Encoders, text: str, why: s
     assert why in reason
     assert not encoders.embedder.covers(text)
     assert encoders.embedder.covers("a café in Zürich")
+    assert encoders.embedder.covers("a cat 🐈 on a sill"), "an emoji is read as its name"
+    assert encoders.embedder.covers("一只猫在窗台上")
+
+
+def test_a_translation_lies_by_its_original(encoders: Encoders) -> None:
+    texts = ["a red ball rolls over the grass", "a dog sleeps on a bed", "一只红色的球在草地上滚动"]
+    ball, other, chinese = encoders.embedder.embed_now(texts)
+    assert chinese @ ball > 0.7 > chinese @ other
 
 
 def test_the_shipped_table_holds_for_the_shipped_models(encoders: Encoders) -> None:
@@ -81,7 +86,7 @@ def test_the_shipped_table_holds_for_the_shipped_models(encoders: Encoders) -> N
     assert encoders.calibration.holds_for(encoders.embedder.version, encoders.verifier.version)
     other = replace(encoders.calibration, verifier="another")
     assert not other.holds_for(encoders.embedder.version, encoders.verifier.version)
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 25_000_000
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 35_000_000
 
 
 async def test_the_verifier_reads_alone_as_in_a_crowd(encoders: Encoders) -> None:

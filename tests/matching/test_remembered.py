@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
+from cachetools import LRUCache
 
 from cache.matching.encoding.onnx_model import OnnxModel, Text
 from cache.matching.encoding.verifier import Verifier
@@ -51,7 +52,7 @@ async def test_the_order_of_a_pair_and_where_it_is_cut_count(verifier: Verifier,
 
 
 async def test_what_is_remembered_is_bounded(verifier: Verifier, monkeypatch: pytest.MonkeyPatch, read: list[Text]) -> None:
-    monkeypatch.setattr(verifier, "_remembered", 2)
+    monkeypatch.setattr(verifier, "_recent", LRUCache(2))
     for words in ("one ball", "two balls", "three balls", "one ball"):
         await verifier.score(words, CACHED)
     assert len(verifier._recent) == 2

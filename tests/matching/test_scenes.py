@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 from cache.matching.rules.slots import difference, read
-from cache.matching.training.grammar import Teller
+from training.judge.grammar import Teller
 
 
 def test_one_seed_one_story() -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cache.matching.training.groups import drawn, groups
-from cache.matching.training.near_words import near_words
-from cache.matching.training.rewrite import Rewriter
-from cache.matching.training.swapping import Swapping
-from cache.matching.training.wordnet import Wordnet
+from training.judge.groups import drawn, groups
+from training.judge.near_words import near_words
+from training.judge.rewrite import Rewriter
+from training.judge.swapping import Swapping
+from training.judge.wordnet import Wordnet
 
 # WordNet's own form: offset, lexicographer file (6: artifacts), part of speech, words, pointers.
 NOUNS = """\
@@ -101,7 +101,7 @@ def test_written_groups_are_whole_and_divided() -> None:
     for group, _ in every:
         sentences = [group["base"], *group["same"], *group["less"], *group["more"], *group["wrong"]]
         assert len({sentence.lower().strip(" .") for sentence in sentences}) == len(sentences), group["base"]
-        assert len(group["same"]) >= 3 and len(group["wrong"]) >= 4 and group["less"] and group["more"]
+        assert len(group["same"]) >= 2 and len(group["wrong"]) >= 3 and group["less"] and group["more"]
     assert 0.18 < np.mean([held for _, held in every]) < 0.22
 
 

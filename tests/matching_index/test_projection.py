@@ -10,23 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cache.catalog import DEMO, Ask, ServedModel, resolve
+from cache.catalog import DEMO, AskedSettings, ServedModel, resolve
 from cache.clip import ClipState
 from cache.errors import DatabaseAway
 from cache.ids import new_id
 from cache.matching.vectors.block import Vectors
-from cache.matching.vectors.projection import Projection, RowLog, unit
+from cache.matching.vectors.codec import unit
+from cache.matching.vectors.projection import Projection, RowLog
 from cache.prompt import Prompt
 from cache.storage.bytes.folder import FolderObjects
-from cache.storage.changes import ClipChange, add_vectors
-from cache.storage.database import Database
-from cache.storage.shelf import ClipDraft, Shelf
-from cache.variant import Film, Partition, Variant
+from cache.storage.clips.shelf import ClipDraft, Shelf
+from cache.storage.database.changes import ClipChange, add_vectors
+from cache.storage.database.database import Database
+from cache.variant import Partition, Spec, Variant
 from tests.databases import DATABASES
 from tests.matching_index.parts import HERE, Model, index_of, units
 
 VECTORS = units(20, 16)
-RECIPE = resolve(ServedModel(DEMO, "revision-1", "pipeline"), Ask(seconds=0.5))
+RECIPE = resolve(ServedModel(DEMO, "revision-1", "pipeline"), AskedSettings(seconds=0.5))
 HOME = Partition("tenant:local", RECIPE.key, "e1")
 
 
@@ -153,9 +154,9 @@ async def test_many_who_ask_at_once_read_the_rows_one_after_the_other() -> None:
 
 
 def draft(words: str, number: int, vectors: dict[str, bytes], private: bool = False) -> ClipDraft:
-    variant = Variant(Film("tenant:local", Prompt.parse(words), RECIPE), take=number)
+    variant = Variant(Spec("tenant:local", Prompt.parse(words), RECIPE), take=number)
     return ClipDraft(
-        id=new_id("clip"), tenant="local", scope="tenant:local", variant_key=variant.key, film_key=variant.film.key, prompt=words,
+        id=new_id("clip"), tenant="local", scope="tenant:local", variant_key=variant.key, spec_key=variant.spec.key, prompt=words,
         recipe=RECIPE, seed=variant.seed, take=number, gpu_seconds=1.0, objects=(), vectors=vectors, private=private,
     )  # fmt: skip
 

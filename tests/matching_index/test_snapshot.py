@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from cache.matching.vectors.delivery import fetch, publish
 from cache.matching.vectors.index import Index, Placed, Removed
-from cache.matching.vectors.snapshot import MANIFEST, Manifest, Origin, Unusable, load, read_manifest, save
+from cache.matching.vectors.snapshot import MANIFEST, Manifest, Origin, Unusable, load_snapshot, read_manifest, save
 from tests.matching_index.parts import HERE, PARTITIONS, Model, beside, has_graph, index_of, units
 
 ORIGIN = Origin("e1", 16, "db-1")
@@ -56,7 +56,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
         manifest = save(index, tmp_path, ORIGIN)
         assert manifest.count == index.count() and manifest.sequence == index.sequence == 503
     with filled() as index:
-        assert load(index, tmp_path, ORIGIN, latest=503) == manifest
+        assert load_snapshot(index, tmp_path, ORIGIN, latest=503) == manifest
         assert has_graph(index) and index.sequence == 503
         for partition in PARTITIONS:
             assert index.count(partition) == len(model.live(partition))
@@ -77,7 +77,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
         again = save(index, tmp_path, ORIGIN)
         assert sorted(path.name for path in tmp_path.iterdir()) == sorted([again.generation, MANIFEST])
     with filled() as index:
-        assert load(index, tmp_path, ORIGIN) == again
+        assert load_snapshot(index, tmp_path, ORIGIN) == again
         model.agrees(HERE, VECTORS[50], 6, index.search_now(HERE, VECTORS[50], 6))
 
 
@@ -94,7 +94,7 @@ def test_round_trip_of_anything(tmp_path: Path, drawn: list[tuple[int, int, int]
             index.apply([change])
         save(index, tmp_path, ORIGIN)  # builds may be under way
     with index_of(graph_from=10, delta_limit=4) as index:
-        assert isinstance(load(index, tmp_path, ORIGIN), Manifest)
+        assert isinstance(load_snapshot(index, tmp_path, ORIGIN), Manifest)
         assert index.sequence == len(drawn)
         for partition in PARTITIONS:
             model.agrees(partition, VECTORS[1], 5, index.search_now(partition, VECTORS[1], 5))
@@ -103,7 +103,7 @@ def test_round_trip_of_anything(tmp_path: Path, drawn: list[tuple[int, int, int]
 def test_what_nobody_searches_stays_in_its_file(tmp_path: Path) -> None:
     first = written(tmp_path / "first")
     with filled() as index:
-        load(index, tmp_path / "first", ORIGIN)
+        load_snapshot(index, tmp_path / "first", ORIGIN)
         before = index.nbytes()
         again = save(index, tmp_path / "second", ORIGIN)
         assert index.nbytes() == before  # to save it is not to search it
@@ -115,14 +115,14 @@ def test_what_nobody_searches_stays_in_its_file(tmp_path: Path) -> None:
         assert index.search_now(PARTITIONS[1], VECTORS[4], 1)[0].clip_id == "other_4"
         assert index.nbytes() > before
     with filled() as index:
-        load(index, tmp_path / "third", ORIGIN)
+        load_snapshot(index, tmp_path / "third", ORIGIN)
         found = index.search_now(PARTITIONS[1], VECTORS[3], 7)
         assert len(found) == 6 and "other_3" not in {neighbour.clip_id for neighbour in found}
 
 
 def refused(folder: Path, origin: Origin = ORIGIN, latest: int | None = None) -> str:
     with filled() as index:
-        outcome = load(index, folder, origin, latest)
+        outcome = load_snapshot(index, folder, origin, latest)
         assert isinstance(outcome, Unusable)
         assert index.count() == 0 and index.sequence == 0
         assert index.add(HERE, "clip_a", 1, VECTORS[0])  # and the rows can be read into it
@@ -183,7 +183,7 @@ def test_files_with_right_digests_that_do_not_fit_together_are_refused(tmp_path:
         "sequences.bin": originals["sequences.bin"][:-8],
         "starts.bin": edges.tobytes(),
         "vectors.bin": originals["vectors.bin"][:-32],
-        next(name for name in originals if name.endswith(".faiss")): b"no graph",
+        next(name for name in originals if name.endswith(".faiss")): b"not one of our graphs",
         "partitions.json": b"[]",
     }
     for name, body in wrong.items():
@@ -202,7 +202,7 @@ def test_another_origin_and_another_past_are_refused(tmp_path: Path) -> None:
     assert "e2" in refused(tmp_path, Origin("e2", 16, "db-1"))
     assert "db-2" in refused(tmp_path, Origin("e1", 16, "db-2"))
     assert "dimension" in refused(tmp_path, Origin("e1", 32, "db-1"))
-    assert "another database" in refused(tmp_path, latest=502)
+    assert "older state" in refused(tmp_path, latest=502)
 
 
 class Killed(BaseException):
@@ -240,7 +240,7 @@ def test_a_kill_at_any_step_of_saving_leaves_the_old_snapshot_or_the_new(tmp_pat
                 else:
                     break
             with filled() as reader:
-                outcome = load(reader, tmp_path, ORIGIN)
+                outcome = load_snapshot(reader, tmp_path, ORIGIN)
                 assert isinstance(outcome, Manifest)
                 seen.add(outcome.sequence)
         assert deaths > 8 and seen == {old.sequence, new.sequence}
@@ -295,7 +295,7 @@ async def test_one_gateway_publishes_another_fetches(tmp_path: Path) -> None:
             assert await publish(ours, remote, "index/e1/") == manifest
             assert await fetch(remote, theirs, "index/e1/") == manifest
             with filled() as other:
-                assert load(other, theirs, ORIGIN) == manifest
+                assert load_snapshot(other, theirs, ORIGIN) == manifest
                 assert other.count() == index.count()
     assert {name.split("/")[2] for name in remote.kept} == {*generations[1:], MANIFEST, "notes.txt"}
     assert sorted(path.name for path in theirs.iterdir()) == sorted([generations[-1], MANIFEST])
@@ -332,7 +332,7 @@ async def test_an_exchange_cut_off_anywhere_leaves_what_was_there(tmp_path: Path
                 probe = tmp_path / f"probe-{step}"
                 assert await fetch(remote, probe, "i/") in (old, new)
                 with filled() as index:
-                    assert isinstance(load(index, probe, ORIGIN), Manifest)
+                    assert isinstance(load_snapshot(index, probe, ORIGIN), Manifest)
                 shutil.rmtree(probe)
             else:
                 break
@@ -341,7 +341,7 @@ async def test_an_exchange_cut_off_anywhere_leaves_what_was_there(tmp_path: Path
         remote.broken = -1
     assert read_manifest(theirs) == new
     with filled() as index:
-        assert load(index, theirs, ORIGIN) == new
+        assert load_snapshot(index, theirs, ORIGIN) == new
 
 
 async def test_a_fetch_while_the_snapshot_goes_away_is_refused(tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_saving_while_writers_write_gives_one_moment(tmp_path: Path) -> None:
         for _ in range(8):
             manifest = save(index, tmp_path, ORIGIN)
             with index_of(graph_from=10_000) as reader:
-                assert load(reader, tmp_path, ORIGIN) == manifest
+                assert load_snapshot(reader, tmp_path, ORIGIN) == manifest
                 assert reader.count(HERE) == reader.count(PARTITIONS[1]) == manifest.sequence // 2
         stop.set()
         thread.join()

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.live import PATIENCE, Live
+from tests.live import NO_WARM_UP, PATIENCE, Live
 
 pytestmark = pytest.mark.timeout(600)  # on two cores that may be busy
 
@@ -54,7 +54,7 @@ def answers(live: Live) -> dict[str, httpx.Response]:
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> Iterator[Live]:
-    server = Live(tmp_path_factory.mktemp("live"), tiny_model, admin_key=ADMIN, access_log=True, log_level="debug", warm_up=False)
+    server = Live(tmp_path_factory.mktemp("live"), tiny_model, admin_key=ADMIN, access_log=True, log_level="debug", speed=NO_WARM_UP)
     yield server.start()
     server.close()
 
@@ -72,7 +72,7 @@ def test_no_line_holds_a_key_or_a_prompt(live: Live, answers: dict[str, httpx.Re
 
 
 def test_the_access_log_has_a_line_for_each_call(lines: list[dict[str, object]], answers: dict[str, httpx.Response]) -> None:
-    answered = {str(line["request_id"]): line for line in lines if line["event"] == "answered"}
+    answered = {str(line["request_id"]): line for line in lines if line["event"] == "request answered"}
     for name, answer in answers.items():
         assert (answered[name]["status"], answer.headers["x-request-id"]) == (answer.status_code, name)
     assert (answered["call-hit"]["method"], answered["call-hit"]["route"]) == ("POST", "/v1/videos")
@@ -87,6 +87,6 @@ def test_every_line_is_said_once(lines: list[dict[str, object]]) -> None:
 def test_lines_name_their_call_and_their_job(lines: list[dict[str, object]]) -> None:
     assert all({"event", "level", "logger", "timestamp"} <= set(line) for line in lines)
     assert "call-forged" in {line.get("request_id") for line in lines if line["level"] == "error"}
-    begins = [line for line in lines if line["event"] in {"render begins", "clip made"}]
+    begins = [line for line in lines if line["event"] in {"render started", "clip made"}]
     assert len({line["job"] for line in begins}) == 1
-    assert {line["event"] for line in begins} == {"render begins", "clip made"}
+    assert {line["event"] for line in begins} == {"render started", "clip made"}

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import promql_parser
 import pytest
+import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import insert
@@ -18,19 +20,19 @@ from sqlalchemy import insert
 from cache.durations import BOUNDS, Durations
 from cache.errors import Forbidden
 from cache.settings import Settings
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 from cache.storage.operators.gauges import Gauges
-from cache.storage.tables import now
-from cache.storage.tables_for_operators import workers
-from gateway.observed.metrics import Metrics, Sources
-from gateway.observed.worker_metrics import scraped
+from cache.storage.tables import now, workers
+from gateway.telemetry.metrics import Metrics, Sources
+from gateway.telemetry.worker_metrics import scraped
 from generator.renders import Renders
 from tests.conftest import StartServer
 from tests.live import PATIENCE, Live
 
 pytestmark = pytest.mark.timeout(600)  # on two cores that may be busy
 
-DOCS = Path(__file__).parent.parent.parent / "docs"
+ROOT = Path(__file__).parent.parent.parent
+DOCS = ROOT / "docs"
 WORDS = "a crimson walrus juggling lanterns"
 TOKEN = "a token that only a scraper has"
 ADMIN = "an admin key of this very test"
@@ -50,7 +52,7 @@ def value(found: dict[str, Metric], sample: str, **labels: str) -> float:
 
 @pytest.fixture(scope="module")
 def asked(live: Live) -> Live:
-    """One render, two exact hits, a film read twice, a path that is none, a word of feedback."""
+    """One render, two exact hits, a video read twice, a path that is none, a word of feedback."""
     video = live.made(WORDS, steps=2)
     for _ in range(2):
         assert live.post(WORDS, steps=2)["reprise"]["verdict"] == "exact"
@@ -78,7 +80,7 @@ def test_renders_caches_index_and_parts_are_told(asked: Live) -> None:
     assert value(found, "reprise_renders_total", outcome="made") == 1
     assert value(found, "reprise_renders_total", outcome="failed") == 0
     stages = {sample.labels["stage"] for sample in found["reprise_stage_seconds"].samples}
-    assert stages == {"queue", "text_encode", "denoise", "vae_decode", "film", "store"}
+    assert stages == {"queue", "text_encode", "denoise", "vae_decode", "video_encode", "store"}
     assert value(found, "reprise_byte_cache_total", result="hit") == 1
     assert value(found, "reprise_byte_cache_bytes") > 0
     assert value(found, "reprise_exact_memory_total", result="hit") >= 1
@@ -87,7 +89,7 @@ def test_renders_caches_index_and_parts_are_told(asked: Live) -> None:
     assert value(found, "reprise_index_lag_seconds") < PATIENCE
     assert value(found, "reprise_workers", state="alive") == 1
     assert {sample.labels["part"]: sample.value for sample in found["reprise_up"].samples} == dict.fromkeys(
-        ("database", "store", "encoder", "model"), 1.0
+        ("database", "store", "encoder", "index", "near_hits", "disk", "model", "background"), 1.0
     )
     assert value(found, "reprise_labels", source="client", said="right") == 1
 
@@ -200,3 +202,41 @@ def test_the_dashboard_asks_for_nothing_that_is_not_there(asked: Live) -> None:
     bases = {re.sub(r"_(total|bucket|sum|count)$", "", name) for name in wanted}
     shown = {re.sub(r"_total$", "", name) for name in found if name.startswith("reprise_")}
     assert shown - bases == set(), "every metric of ours is shown"
+
+
+def selectors(query: str) -> list[promql_parser.VectorSelector]:
+    found: list[promql_parser.VectorSelector] = []
+
+    def visit(part: promql_parser.Expr) -> None:
+        if isinstance(part, promql_parser.MatrixSelector):
+            found.append(part.vector_selector)
+        elif isinstance(part, promql_parser.VectorSelector):
+            found.append(part)
+
+    promql_parser.walk(promql_parser.parse(query), visit)
+    return found
+
+
+def test_alerts_ask_for_nothing_that_is_not_there(asked: Live) -> None:
+    """By Prometheus' grammar; each word that a rule compares a label with is one that the label has or, in a document, may have."""
+    there: dict[str, dict[str, set[str]]] = {}
+    for family in scrape(asked).values():
+        for sample in family.samples:
+            labels = there.setdefault(sample.name, {})
+            for label, word in sample.labels.items():
+                labels.setdefault(label, set()).add(word)
+    rules = [rule for group in yaml.safe_load((ROOT / "deploy" / "alerts.yaml").read_text())["groups"] for rule in group["rules"]]
+    for rule in rules:
+        asks = selectors(rule["expr"])
+        assert asks, rule["alert"]
+        for one in asks:
+            assert one.name in there, rule["alert"]
+            for matcher in one.matchers.matchers:
+                has = there[one.name][matcher.name]
+                if matcher.name in {"status", "route", "verdict"}:  # of what was asked so far
+                    continue
+                assert all(word in has for word in matcher.value.split("|")), (rule["alert"], matcher.name)
+    tried = yaml.safe_load((ROOT / "tests" / "deploy" / "alerts_test.yaml").read_text())["tests"]
+    for name in ("all is well", "all is wrong"):
+        (case,) = [one for one in tried if one["name"] == name]
+        assert {one["alertname"] for one in case["alert_rule_test"]} == {rule["alert"] for rule in rules}

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(600)  # four processes start first, on two core
 
 WORDS = "a violet heron over a still lake"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
-STAGES = {"queue", "text_encode", "denoise", "vae_decode", "film", "store"}
+STAGES = {"queue", "text_encode", "denoise", "vae_decode", "video_encode", "store"}
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -100,6 +101,18 @@ class Postgres:
         self.execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
         return self.url(database)
 
+    def dump(self, database: str) -> Path:
+        """A dump of it, as an operator would make one."""
+        file = self.folder / f"{database}.dump"
+        self._run("pg_dump", "-Fc", "-d", self.url(database).replace("+psycopg", ""), "-f", str(file))
+        return file
+
+    def restore(self, dump: Path, database: str) -> None:
+        """The dump takes the place of the database that is in use; connections are cut off."""
+        self.drop(database)
+        url = self.create(database, "template0").replace("+psycopg", "")
+        self._run("pg_restore", "--exit-on-error", "--single-transaction", "-d", url, str(dump))
+
     def drop(self, database: str) -> None:
         self.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
 
@@ -112,13 +125,27 @@ class Postgres:
         running = self._running
         if running is not None and running.poll() is None:
             # Those it made lead groups of their own, and would answer on until they notice that they are orphans.
-            made = psutil.Process(running.pid).children(recursive=True)
-            for process in (psutil.Process(running.pid), *made):
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+            processes = self._all(signal.SIGKILL)
             running.wait()
-            psutil.wait_procs(made, timeout=_PATIENCE)
+            psutil.wait_procs(processes, timeout=_PATIENCE)
         self._running = None
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """All of it stands still within the block; the kernel goes on to take connections and what is sent."""
+        self._all(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._all(signal.SIGCONT)
+
+    def _all(self, number: signal.Signals) -> list[psutil.Process]:
+        first = psutil.Process(self.pid)
+        processes = [first, *first.children(recursive=True)]
+        for process in processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+        return processes
 
     def _end(self, number: signal.Signals) -> None:
         if self._running is None:

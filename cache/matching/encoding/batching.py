@@ -1,4 +1,4 @@
-"""Many callers, one model: asks are batched across requests in a thread of their own."""
+"""Batching: calls of a model are batched across requests in a thread of their own."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from typing import Generic, TypeVar
 
 from cache.errors import Busy, Unavailable
 
-Ask = TypeVar("Ask")
-Answer = TypeVar("Answer")
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
-class Batches(Generic[Ask, Answer]):
+class Batches(Generic[Input, Output]):
     """Plain `await` in front of a blocking model.
 
     The thread takes what waits, at most `size` at a time. It lingers for more only while others are about:
@@ -26,7 +26,7 @@ class Batches(Generic[Ask, Answer]):
 
     def __init__(
         self,
-        answer: Callable[[list[Ask]], Sequence[Answer]],
+        answer: Callable[[list[Input]], Sequence[Output]],
         *,
         name: str,
         size: int = 16,
@@ -35,18 +35,18 @@ class Batches(Generic[Ask, Answer]):
     ) -> None:
         self._answer = answer
         self._size, self._linger, self._limit = size, linger, limit
-        self._waiting: queue.Queue[tuple[Ask, Future[Answer]] | None] = queue.Queue(maxsize=limit)
+        self._waiting: queue.Queue[tuple[Input, Future[Output]] | None] = queue.Queue(maxsize=limit)
         self._closed = False
         self._lock = threading.Lock()  # orders `ask` against `close`, so that nothing is queued behind the end mark
         self._name = name
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def ask(self, ask: Ask) -> Answer:
+    async def ask(self, ask: Input) -> Output:
         return await asyncio.wrap_future(self._submit(ask))
 
-    def _submit(self, ask: Ask) -> Future[Answer]:
-        future: Future[Answer] = Future()
+    def _submit(self, ask: Input) -> Future[Output]:
+        future: Future[Output] = Future()
         with self._lock:
             if self._closed:
                 raise Unavailable(f"{self._name} is closed")
@@ -57,7 +57,7 @@ class Batches(Generic[Ask, Answer]):
         return future
 
     def close(self) -> None:
-        """What was asked before is still answered; blocks until it is, so call it in a thread."""
+        """Closes it after answering the pending calls, which blocks: call it in a thread."""
         with self._lock:
             already, self._closed = self._closed, True
         if not already:
@@ -76,7 +76,7 @@ class Batches(Generic[Ask, Answer]):
             if ended:
                 return
 
-    def _gather(self, first: tuple[Ask, Future[Answer]], crowded: bool) -> tuple[list[tuple[Ask, Future[Answer]]], bool]:
+    def _gather(self, first: tuple[Input, Future[Output]], crowded: bool) -> tuple[list[tuple[Input, Future[Output]]], bool]:
         batch = [first]
         until = time.monotonic() + self._linger
         while len(batch) < self._size:
@@ -92,14 +92,14 @@ class Batches(Generic[Ask, Answer]):
             batch.append(entry)
         return batch, False
 
-    def _work(self, batch: list[tuple[Ask, Future[Answer]]]) -> None:
+    def _work(self, batch: list[tuple[Input, Future[Output]]]) -> None:
         live = [(ask, future) for ask, future in batch if future.set_running_or_notify_cancel()]
         if not live:
             return
         try:
             answers = self._answer([ask for ask, _ in live])
             if len(answers) != len(live):
-                raise RuntimeError(f"{self._name} gave {len(answers)} answers to {len(live)} asks")
+                raise RuntimeError(f"{self._name} returned {len(answers)} answers for {len(live)} requests")
         except Exception as error:  # the thread must outlive a bad batch; the error itself travels to every caller
             for _, future in live:
                 future.set_exception(error)

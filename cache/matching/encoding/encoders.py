@@ -1,4 +1,4 @@
-"""The encoder, the verifier and its table: loaded beside the server, waited for by those who need them."""
+"""The encoder, the verifier and its table: loaded in the background, and awaited by the code that needs them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cache.errors import StillLoading
+from cache.errors import EncoderFailed, StillLoading
 from cache.matching.calibration import Calibration
 from cache.matching.encoding.embedder import Embedder
 
@@ -29,8 +29,13 @@ class Encoders:
             self.verifier.close()
 
 
+_AGAIN = 60.0  # seconds after which a load that failed is tried again
+
+
 class Loading:
-    """`start` returns at once; `ready` waits, at most `wait` seconds, and then says when to come back."""
+    """`start` returns at once; `ready` waits, at most `wait` seconds, and then says when to come back. A load that failed is tried again
+    by `retry`.
+    """
 
     def __init__(self, load: Callable[[], Encoders], wait: float) -> None:
         self._load, self._wait = load, wait
@@ -51,6 +56,22 @@ class Loading:
         error = self._task.exception()
         return "ready" if error is None else f"failed: {error}"
 
+    @property
+    def failure(self) -> str | None:
+        """The reason why the last load failed; None while it runs and once it is done."""
+        return None if self._task is None or not self._task.done() or self.at_hand() is not None else self.state.removeprefix("failed: ")
+
+    async def retry(self) -> None:
+        """Loads once more where the last load failed. Raises EncoderFailed where this one fails, too."""
+        if self.failure is None:
+            return
+        task = asyncio.create_task(asyncio.to_thread(self._load))
+        try:
+            await asyncio.shield(task)
+        except Exception as error:
+            raise EncoderFailed(f"the encoder could not be loaded: {error}", retry_after=_AGAIN) from error
+        self._task = task
+
     def at_hand(self) -> Encoders | None:
         """The encoders if they are loaded, without waiting."""
         done = self._task is not None and self._task.done() and not self._task.cancelled() and self._task.exception() is None
@@ -60,17 +81,20 @@ class Loading:
         """From now on they come with this table; it must hold for the models that are loaded."""
         loaded = self.at_hand()
         if loaded is None or not calibration.holds_for(loaded.embedder.version, loaded.verifier.version if loaded.verifier else ""):
-            raise ValueError("this table holds for other models than those loaded")
+            raise ValueError("this calibration table is for other models than those loaded")
         self._moved = replace(loaded, calibration=calibration)
 
     def _latest(self, loaded: Encoders) -> Encoders:
         return loaded if self._moved is None else self._moved
 
     async def loaded(self) -> Encoders:
-        """However long it takes; for those whose work begins then. A failure to load reaches them as it is."""
+        """However long it takes; for those whose work begins then. Raises EncoderFailed where the load fails."""
         self.start()
         assert self._task is not None, "start makes it"
-        return self._latest(await asyncio.shield(self._task))
+        try:
+            return self._latest(await asyncio.shield(self._task))
+        except Exception as error:
+            raise EncoderFailed(f"the encoder could not be loaded: {error}", retry_after=_AGAIN) from error
 
     async def ready(self) -> Encoders:
         if self._task is None:
@@ -79,8 +103,8 @@ class Loading:
             return self._latest(await asyncio.wait_for(asyncio.shield(self._task), self._wait))
         except TimeoutError:
             raise StillLoading("the encoder is still loading", retry_after=self._wait) from None
-        except (OSError, RuntimeError, ValueError) as error:
-            raise StillLoading(f"the encoder could not be loaded: {error}", retry_after=60.0) from error
+        except Exception as error:  # onnxruntime's own are of no common kind
+            raise EncoderFailed(f"the encoder could not be loaded: {error}", retry_after=_AGAIN) from error
 
     async def close(self) -> None:
         if self._task is None:

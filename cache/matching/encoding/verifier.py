@@ -1,24 +1,24 @@
-"""Door to the cross-encoder: does a clip made for `cached` show what `new` asks for?"""
+"""The verifier: a cross-encoder that reads both prompts. Does a clip made for `cached` show what `new` asks for?"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from cachetools import LRUCache
 from numpy.typing import NDArray
 
 from cache.matching.calibration import Entailment
 from cache.matching.encoding.batching import Batches
-from cache.matching.encoding.exported import exported_verifier
+from cache.matching.encoding.exported import SHIPPED, exported_verifier
 from cache.matching.encoding.onnx_model import OnnxModel, file_digest
+from cache.matching.reading.wording import as_read
 from cache.prompt import normal_form
 
 _CORES = 2  # pairs that are read at a time, a core each
-SHIPPED = Path(__file__).parent.parent / "verifier"
 
 
 class Verifier:
@@ -30,8 +30,7 @@ class Verifier:
         self._readers = ThreadPoolExecutor(_CORES, "verifier-reads")
         # Pairs gain nothing by company, so none waits for more than who is read beside it.
         self._batches: Batches[tuple[str, str], Entailment] = Batches(self._scores, name="verifier", size=_CORES, linger=0.0)
-        self._recent: OrderedDict[bytes, Entailment] = OrderedDict()
-        self._remembered = remembered
+        self._recent: LRUCache[bytes, Entailment] = LRUCache(remembered)
 
     @classmethod
     def load(cls, source: str = str(SHIPPED), cache_dir: Path = Path(".reprise/models"), threads: int = 1) -> Verifier:
@@ -40,11 +39,13 @@ class Verifier:
         facts = json.loads((folder / "export.json").read_text())
         if file_digest(folder / "model.onnx") != facts["model"]:
             raise ValueError(f"{folder / 'model.onnx'} is not the file that its export.json describes")
+        if "words" in facts and file_digest(folder / "words.bin") != facts["words"]:
+            raise ValueError(f"{folder / 'words.bin'} is not the file that its export.json describes")
         model = OnnxModel(folder / "model.onnx", folder / "tokenizer.json", facts["window"], threads)
         return cls(model, f"{facts['name']}-{facts['weights'][:12]}")
 
     def refuses(self, new: str, cached: str) -> str | None:
-        """Why this pair cannot be read whole, or None."""
+        """The reason why this pair cannot be read whole, or None."""
         return self._model.unread(_pair(new, cached))
 
     async def score(self, new: str, cached: str) -> Entailment:
@@ -54,9 +55,6 @@ class Verifier:
         known = self._recent.get(key)
         if known is None:
             known = self._recent[key] = await self._batches.ask(pair)
-        self._recent.move_to_end(key)
-        while len(self._recent) > self._remembered:
-            self._recent.popitem(last=False)
         return known
 
     def score_now(self, pairs: list[tuple[str, str]]) -> list[Entailment]:
@@ -80,10 +78,10 @@ class Verifier:
 
 
 def _digest(pair: tuple[str, str]) -> bytes:
-    """Of both texts: what is remembered holds nobody's words."""
+    """The digest of both texts, so that the memory holds no prompts."""
     premise, hypothesis = pair
     return hashlib.sha256(f"{len(premise)} {premise}{hypothesis}".encode()).digest()
 
 
 def _pair(new: str, cached: str) -> tuple[str, str]:
-    return normal_form(cached), normal_form(new)
+    return normal_form(as_read(cached)), normal_form(as_read(new))

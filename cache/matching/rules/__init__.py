@@ -1,1 +1,1 @@
-"""What can be told by rule: the facts that a prompt pins, and how two prompts differ in them. Pure."""
+"""Rules: the facts that a prompt pins, and how two prompts differ in them. Pure."""

@@ -5,22 +5,37 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cache.matching.rules import lexicon
+from cache.matching.rules.additions import additions
+from cache.matching.rules.bindings import bindings
+from cache.matching.rules.certainty import certainty, choices
+from cache.matching.rules.compounds import compounds
 from cache.matching.rules.exclusive import EXCLUSIVE
-from cache.matching.rules.facts import Fact, Slots
+from cache.matching.rules.facts import Fact, Slots, compare_order
+from cache.matching.rules.measures import measures, shares, signs
+from cache.matching.rules.names import spelt
+from cache.matching.rules.negated import negated
 from cache.matching.rules.opposites import OPPOSITES
+from cache.matching.rules.parts import parts
 from cache.matching.rules.plain_words import FUNCTION
 from cache.matching.rules.words import words
 
-# A long prompt says so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
+# Two long prompts say so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
+# What a short one asks for is explicit, however long the clip's own prompt is.
 _LONG = 30
+_TERSE = 4  # content words of an ask that names a thing or two
 _GLUE = frozenset([",", "a", "an", "the", "two", "three", "some", "his", "her", "their"])
+# Axes whose words a long prompt has of many things.
+_LOOSE = {
+    "on or off", "up or down", "above or below", "near or far", "front or behind", "into or out of", "left or right", "light", "softness", "start",
+    "toward or away", "open or close", "pace", "same", "remember first", "fill", "thickness", "width", "inside or outside", "force", "loudness",
+}  # fmt: skip
 _TURNABLE = {"front or behind", "above or below", "left or right"}
 _ANIMATED = frozenset(["anime", "cartoon", "3d", "clay"])  # "animated" asks for no more than any of these shows
 _DRAWN = frozenset(value.replace("_", " ") for value in lexicon.DRAWN)
 
 
 def difference(new: Slots, cached: Slots) -> str | None:
-    """Why a clip made for `cached` surely does not satisfy `new`, in words for a person; None when no rule is sure.
+    """The reason why a clip made for `cached` surely does not satisfy `new`, in words for a person; None when no rule is sure.
 
     `new` may be more general than `cached`, never more specific.
     """
@@ -103,10 +118,23 @@ def _modifier(slot: str, new: Slots, cached: Slots) -> Iterator[str]:
                 about = f" of *{fact.noun}*" if fact.noun else ""
                 yield f"{slot}{about}: {fact.words} / {_join(everywhere) or 'not said'}"
             elif noun and noun in cached.stems:
-                holders = {other.about: other for others in there.values() for other in others if other.value == fact.value}
-                moved = [other for about, other in holders.items() if about in new.stems and about not in wanted]
-                if holders and len(moved) == len(holders) and "" not in holders:
+                held = {other.about: other for others in there.values() for other in others if other.value == fact.value}
+                apart = held and "" not in held and not any(_one_name(other.noun, fact.noun, new, cached) for other in held.values())
+                # In a longer ask the other thing must be asked for, too.
+                plainly = len(new.asked) <= _TERSE and slot != "colour" and f"{fact.words} {fact.noun}" in new.plain
+                plainly = plainly and all(f"{other.words} {other.noun}" in cached.plain for other in held.values())
+                moved = [other for about, other in held.items() if about not in wanted and (plainly or about in new.stems)]
+                if apart and len(moved) == len(held):
                     yield f"what is *{fact.words}*: {fact.noun} / {moved[0].noun}"
+
+
+def _one_name(one: str, other: str, new: Slots, cached: Slots) -> bool:
+    """True if two words are parts of one thing's name, as in "toy car"."""
+    return any(f"{first} {last}" in text for first, last in ((one, other), (other, one)) for text in (new.plain, cached.plain))
+
+
+def _both_long(new: Slots, cached: Slots) -> bool:
+    return len(new.stems) >= _LONG and len(cached.stems) >= _LONG
 
 
 def _close(one: str, other: str) -> bool:
@@ -163,7 +191,7 @@ def _listed(new: Slots, cached: Slots) -> Iterator[str]:
 
 def _exclusive(new: Slots, cached: Slots) -> Iterator[str]:
     """Each asks for what the other has not, of one list of things."""
-    if len(cached.stems) >= _LONG:
+    if _both_long(new, cached):
         return
     for slot in dict.fromkeys(fact.slot for fact in new.facts if fact.slot in EXCLUSIVE):
         wanted, there = new.of(slot), cached.of(slot)
@@ -179,7 +207,7 @@ def _exclusive(new: Slots, cached: Slots) -> Iterator[str]:
 def _opposites(new: Slots, cached: Slots) -> Iterator[str]:
     for axis in OPPOSITES:
         wanted, there = new.of(axis), cached.of(axis)
-        if not wanted or not there or len(cached.stems) >= _LONG:
+        if not wanted or not there or (len(cached.stems) >= _LONG and (_both_long(new, cached) or axis in _LOOSE)):
             continue
         sides, others = {fact.value for fact in wanted}, {fact.value for fact in there}
         if len(sides) == len(others) == 1 and sides != others:
@@ -194,7 +222,9 @@ def _opposites(new: Slots, cached: Slots) -> Iterator[str]:
 
 
 def _names(new: Slots, cached: Slots) -> Iterator[str]:
-    missing = [fact for fact in new.of("name") if not any(word.startswith(fact.value[:5]) for word in cached.stems)]
+    missing = [
+        fact for fact in new.of("name") if not any(word.startswith(fact.value[:5]) or spelt(fact.value, word) for word in cached.stems)
+    ]
     if missing:
         others = [fact.words for fact in cached.of("name") if fact.value not in new.stems]
         yield f"name: {missing[0].words} / {', '.join(others) or 'not said'}"
@@ -210,15 +240,13 @@ def _roles(new: Slots, cached: Slots) -> Iterator[str]:
 
 
 def _order(new: Slots, cached: Slots) -> Iterator[str]:
-    if len(cached.stems) >= _LONG:
+    if _both_long(new, cached):
         return
     for fact in new.of("order"):
         for other in cached.of("order"):
-            first, then = (set(part.split()) for part in fact.value.split(">"))
-            other_first, other_then = (set(part.split()) for part in other.value.split(">"))
-            kept = len(first & other_first - then) + len(then & other_then - first)
-            turned = len(first & other_then - then) + len(then & other_first - first)
-            if turned >= 2 and turned > kept:
+            order = compare_order(fact, other)
+            if order.turned >= 2 and order.turned > order.kept:
+                first, then = (set(part.split()) for part in fact.value.split(">"))
                 yield f"order of events: {' '.join(sorted(first - then))} comes first / last"
 
 
@@ -238,6 +266,7 @@ def _swapped(new: Slots, cached: Slots) -> Iterator[str]:
 
 _RULES: tuple[Callable[[Slots, Slots], Iterator[str]], ...] = (
     _quoted, _negation, _counts, _modifiers, _actors, _camera, _listed, _exclusive, _names, _roles, _order, _swapped, _opposites,
+    measures, signs, shares, parts, certainty, choices, compounds, bindings, negated, additions,
 )  # fmt: skip
 
 

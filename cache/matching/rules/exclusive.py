@@ -22,6 +22,13 @@ EXCLUSIVE: dict[str, dict[str, str]] = {
             "worn": "scuffed battered tattered threadbare ragged shabby dilapidated derelict ruined",
         }
     ),
+    "growth": table(
+        {
+            "young": "puppy puppies kitten kittens cub cubs calf calves foal foals lamb lambs duckling ducklings chick chicks fawn fawns piglet piglets",
+            "grown": "fully_grown full-grown fully-grown",
+        }
+    ),
+    "opening": table({"ajar": "ajar half-open half_open slightly_open", "wide open": "wide_open wide-open fully_open flung_open"}),
     "lens": table({"fisheye": "fisheye fish-eye", "telephoto": "telephoto", "macro": "macro", "tilt-shift": "tilt-shift"}),
     "depth of field": table({"shallow": "shallow_depth shallow_focus bokeh", "deep": "deep_depth deep_focus"}),
     "transition": table(
@@ -93,12 +100,18 @@ EXCLUSIVE: dict[str, dict[str, str]] = {
     ),
     "mood": table(
         {
-            "angry": "angry furious enraged angrily",
-            "afraid": "scared frightened terrified fearful",
-            "sad": "sad sadly mournful gloomy",
-            "happy": "happy happily joyful cheerful",
-            "bored": "bored",
-            "surprised": "surprised astonished shocked",
+            "angry": "angry furious enraged angrily rage anger scowling scowls",
+            "annoyed": "annoyed irritated grumpy pouts pouting",
+            "afraid": "scared frightened terrified fearful fear terror",
+            "sad": "sad sadly mournful gloomy sobbing sorrow grief grieving tearful crying heartbroken frowning frowns",
+            "happy": "happy happily joyful cheerful joy beams beaming delighted laughing laughs smiling smiles grinning overjoyed",
+            "bored": "bored boredom",
+            "surprised": "surprised astonished shocked surprise astonishment amazed",
+            "disgusted": "disgusted disgust",
+            "confused": "confused puzzled bewildered",
+            "proud": "proud proudly pride",
+            "embarrassed": "embarrassed ashamed blushing",
+            "neutral": "expressionless deadpan stoic",
         }
     ),
     "allegiance": table({"rival": "rival rivals opponent opponents enemy enemies", "friend": "teammate teammates ally allies"}),
@@ -155,7 +168,7 @@ EXCLUSIVE: dict[str, dict[str, str]] = {
     | table({"gullet": "oesophagus esophagus", "windpipe": "trachea windpipe"}),
     "tree": _each("oak birch pine palm willow maple bonsai"),
     "animal": _each(
-        "crocodile alligator lizard snake chameleon iguana gecko turtle tortoise tiger cheetah jaguar panther leopard whale dolphin"
+        "crocodile alligator lizard snake chameleon iguana gecko tiger cheetah jaguar panther leopard whale dolphin"
         " shark octopus squid jellyfish walrus orca frog toad eagle hawk owl parrot penguin pigeon peacock flamingo swan duck crow"
         " sparrow seagull hummingbird ostrich bee wasp moth ant beetle dragonfly hare goat bull bison camel llama alpaca gorilla"
         " chimpanzee donkey zebra giraffe elephant rhino hippo bear panda koala kangaroo fox coyote raccoon squirrel hedgehog rat"
@@ -163,6 +176,7 @@ EXCLUSIVE: dict[str, dict[str, str]] = {
     )
     | table(
         {
+            "turtle": "turtle turtles tortoise tortoises",
             "lion": "lion lions lioness lionesses",
             "goose": "goose geese",
             "chicken": "chicken chickens hen hens",

@@ -1,4 +1,4 @@
-"""What a prompt pins, as typed facts with the words they came from."""
+"""Facts that a prompt pins, as types with the words they came from."""
 
 from __future__ import annotations
 
@@ -22,13 +22,15 @@ class Fact:
 @dataclass(frozen=True)
 class Slots:
     """All that was read in one prompt. `content` is the content words as stems, in order, synonyms folded. `foreign`: it
-    has more function words of other languages than of English."""
+    has more function words of other languages than of English, or its words are not English. `written`: as read, in lower case,
+    with its signs and without what is to be shown as text."""
 
     facts: tuple[Fact, ...] = ()
     content: tuple[str, ...] = ()
     stems: frozenset[str] = frozenset()
     plain: str = field(default="", compare=False)
     foreign: bool = False
+    written: str = field(default="", compare=False)
 
     def of(self, slot: str) -> tuple[Fact, ...]:
         return self._by_slot.get(slot, ())
@@ -53,3 +55,19 @@ class Slots:
     @cached_property
     def _values(self) -> dict[str, frozenset[str]]:
         return {slot: frozenset(fact.value for fact in facts) for slot, facts in self._by_slot.items()}
+
+
+@dataclass(frozen=True)
+class EventOrder:
+    """Two tellings of one thing before another, compared by the words of each event: how many `kept` their place, how many `turned`."""
+
+    kept: int
+    turned: int
+
+
+def compare_order(one: Fact, other: Fact) -> EventOrder:
+    """The comparison of two facts of the slot "order", whose values are `words of the first>words of the second`."""
+    first, then = (set(part.split()) for part in one.value.split(">"))
+    other_first, other_then = (set(part.split()) for part in other.value.split(">"))
+    kept = len(first & other_first - then) + len(then & other_then - first)
+    return EventOrder(kept, len(first & other_then - then) + len(then & other_first - first))

@@ -7,7 +7,7 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-from cache.matching.rules.plain_words import FOREIGN, FUNCTION
+from cache.matching.rules.plain_words import FOREIGN, FUNCTION, SYNONYMS
 
 _QUOTED = re.compile(r"\"([^\"]+)\"|“([^”]+)”|«([^»]+)»|「([^」]+)」|(?<![\w'])'([^']{2,})'(?![\w'])")
 _TOKEN = re.compile(r"-?\d+(?:[.,:]\d+)*(?:[a-z°%]+)?|[^\W\d_]+(?:['’-][^\W_]+)*|[.,;:!?()]")
@@ -65,6 +65,14 @@ def stem(word: str) -> str:
     if word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1]
     return word.removesuffix("e") if len(word) > 3 else word
+
+
+def folded(word: str) -> str:
+    """The stem of the word that it is a synonym of, or its own."""
+    return _FOLDED.get(stem(word), stem(word))
+
+
+_FOLDED = {stem(word): stem(value) for word, value in SYNONYMS.items()}
 
 
 def quotations(text: str) -> tuple[str, ...]:

@@ -52,7 +52,7 @@ class Block:
 
     @property
     def halves(self) -> Halves:
-        """Of the rows that are there, as snapshots keep them."""
+        """The half-precision vectors of the rows that are there, as snapshots keep them."""
         return self.vectors[: self.count].astype("<f2") if self._halves is None else self._halves
 
     @property
@@ -61,7 +61,7 @@ class Block:
 
     @property
     def nbytes(self) -> int:
-        """Of the vectors; a file's are counted too, though the kernel may drop them."""
+        """The bytes of the vectors; those in a file count, too, although the kernel may drop them."""
         held = 0 if self._vectors is None else self._vectors.nbytes
         return held + (0 if self._halves is None else self._halves.nbytes)
 

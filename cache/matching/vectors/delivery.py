@@ -1,4 +1,4 @@
-"""Snapshots of the index between gateways: from a folder to a remote store, and from there to another's folder."""
+"""The delivery of index snapshots between gateways: from a folder to a remote store, and from there to another folder."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
-from cache.matching.vectors.snapshot import ARRIVING, GENERATION, MANIFEST, Manifest, Unusable, adopt, read_manifest
+from cache.matching.vectors.snapshot import ARRIVING, GENERATION, MANIFEST, Manifest, Unusable, adopt_snapshot, read_manifest
 
 _KEPT = 2  # generations in the remote store: a reader that is at the one before the newest can finish
 
 
 class Remote(Protocol):
-    """Where snapshots go to be read by other gateways: named bytes. What cannot be reached raises StoreAway."""
+    """The port to the store of snapshots for other gateways: named bytes. Raises StoreAway."""
 
     async def put(self, name: str, source: Path) -> None:
         """Whole or not at all; takes the place of what had the name."""
@@ -63,7 +63,7 @@ async def fetch(remote: Remote, folder: Path, prefix: str) -> Manifest | Unusabl
         for name in manifest.files:
             if not await remote.fetch(f"{prefix}{manifest.generation}/{name}", arriving / name):
                 return Unusable(f"{name} is gone: a newer one takes its place")
-        await asyncio.to_thread(adopt, arriving, folder, manifest)
+        await asyncio.to_thread(adopt_snapshot, arriving, folder, manifest)
         return manifest
     finally:
         await asyncio.to_thread(shutil.rmtree, arriving, ignore_errors=True)

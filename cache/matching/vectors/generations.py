@@ -1,4 +1,4 @@
-"""Where snapshots of the index come from at the start and go to later: the data folder, and a bucket that gateways share."""
+"""Generations of index snapshots: loaded at the start and saved later, in the data folder and a bucket that gateways share."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ import structlog
 from cache.errors import Unavailable
 from cache.matching.vectors.delivery import Remote, fetch, publish
 from cache.matching.vectors.index import Index
-from cache.matching.vectors.snapshot import Manifest, Origin, Unusable, age, load, read_manifest, save
-from cache.storage.changes import identity, latest
-from cache.storage.database import Database
+from cache.matching.vectors.snapshot import Ahead, Manifest, Origin, Unusable, load_snapshot, read_manifest, save, snapshot_age
+from cache.storage.database.changes import identity, latest
+from cache.storage.database.database import Database
+from cache.storage.database.history import begin_anew
+from cache.storage.database.locks import Lock
 
 log = structlog.get_logger(__name__)
 
 PREFIX = "index/"
-_LOCK = 0x52455049  # "REPI": who holds it saves for all
 _WORTH = 1000  # changes since the newest snapshot; fewer are read from rows in no time
 _OLD = 86_400.0  # seconds after which one change is worth it: the vector of an erased clip does not lie in a snapshot for ever
 
@@ -38,43 +39,46 @@ class Generations:
         *,
         worth: int = _WORTH,
         old: float = _OLD,
-        every: float = 60.0,
     ) -> None:
         self._database, self._remote, self._folder = database, remote, folder
         self._embedder, self._dimension = embedder, dimension
-        self._worth, self._old, self._every = worth, old, every  # changes; seconds
+        self._worth, self._old = worth, old  # changes; seconds
 
     async def bring(self, index: Index) -> Manifest | Unusable:
-        """Fills the empty index from the newest snapshot that fits; else leaves it empty. Never raises what is Unavailable."""
+        """Fills the empty index from the newest snapshot that fits; else leaves it empty. Never raises what is Unavailable, nor for a
+        folder that is full or cannot be written.
+        """
         try:
-            async with self._database.read() as connection:
-                origin, newest = self._origin(await identity(connection)), await latest(connection)
             if self._remote is not None:
                 await fetch(self._remote, self._folder, PREFIX)
+            async with self._database.read() as connection:  # after it: what was fetched is no newer than this
+                origin, newest = self._origin(await identity(connection)), await latest(connection)
         except Unavailable as error:
             log.warning("snapshot not fetched", reason=error.message)
             return Unusable(error.message)
-        found = await asyncio.to_thread(load, index, self._folder, origin, newest)
+        except OSError as error:
+            log.warning("snapshot not fetched", reason=str(error))
+            return Unusable(str(error))
+        found = await asyncio.to_thread(load_snapshot, index, self._folder, origin, newest)
+        if isinstance(found, Ahead):
+            await self._begin_anew(origin)
         if isinstance(found, Unusable):
-            log.info("index from rows", snapshot=found.reason)
+            log.info("index rebuilt from rows", snapshot=found.reason)
         else:
-            log.info("index from snapshot", clips=found.count, sequence=found.sequence)
+            log.info("index loaded from snapshot", clips=found.count, sequence=found.sequence)
         return found
 
-    async def run(self, index: Index) -> None:
-        """Saves whenever enough has changed. Ends when cancelled."""
-        while True:
-            await asyncio.sleep(self._every)
-            try:
-                await self.keep(index)
-            except Unavailable as error:
-                log.warning("snapshot not saved", reason=error.message)
-            except Exception:
-                log.exception("snapshot not saved")
+    async def _begin_anew(self, origin: Origin) -> None:
+        """Once the numbers have come up to the snapshot's, nothing else would tell that it is of another history."""
+        try:
+            async with self._database.write() as connection:
+                await begin_anew(connection, int(origin.database))
+        except Unavailable as error:
+            log.warning("a snapshot of before a restore is still there", reason=error.message)
 
     async def keep(self, index: Index) -> Manifest | None:
         """One gateway at a time saves, and only what is worth it; None: nothing to do, or another is at it."""
-        async with self._database.alone(_LOCK) as ours:
+        async with self._database.alone(Lock.INDEX_SNAPSHOT) as ours:
             if not ours:
                 return None
             async with self._database.read() as connection:
@@ -96,7 +100,7 @@ class Generations:
         if known.origin != origin:
             return True
         changes = sequence - known.sequence
-        return changes >= self._worth or (changes > 0 and age(self._folder) >= self._old)
+        return changes >= self._worth or (changes > 0 and snapshot_age(self._folder) >= self._old)
 
     def _origin(self, database: str) -> Origin:
         return Origin(self._embedder, self._dimension, database)

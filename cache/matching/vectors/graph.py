@@ -1,7 +1,11 @@
-"""Door to faiss: a graph of vectors that finds nearest ones without looking at all of them."""
+"""A graph of vectors that finds the nearest ones without reading all of them; the door to faiss."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +34,9 @@ class HnswGraph:
         try:
             opened = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
         except RuntimeError as error:
-            raise ValueError(f"{path.name} is no index that this faiss reads") from error
+            raise ValueError(f"{path.name} is not an index that this faiss can read") from error
         if not isinstance(opened, faiss.IndexHNSWSQ) or opened.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise ValueError(f"{path.name} is no graph of ours")
+            raise ValueError(f"{path.name} is not one of our graphs")
         return cls(opened.d, opened)
 
     def reserve(self, nodes: int) -> None:
@@ -78,3 +82,10 @@ def _faiss() -> Any:
     import faiss  # noqa: PLC0415  # most gateways never need it at start: arrays come first
 
     return faiss
+
+
+def stand_back() -> None:
+    """Builds give way to requests. On Linux priority is per thread, and the threads that faiss starts inherit it."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)

@@ -9,9 +9,6 @@ is dead, the graph is built anew in the background. Memory per clip of 384 dimen
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -23,9 +20,9 @@ import numpy as np
 import structlog
 
 from cache.matching.vectors.block import Vectors
-from cache.matching.vectors.graph import HnswGraph
+from cache.matching.vectors.graph import HnswGraph, stand_back
 from cache.matching.vectors.ledger import NOWHERE, Ledger
-from cache.matching.vectors.shard import Base, Gathered, Moment, Shard, View, portion_of
+from cache.matching.vectors.shard import Base, Gathered, Moment, Shard, ShardView, portion_of
 from cache.variant import Partition
 
 log = structlog.get_logger(__name__)
@@ -85,11 +82,12 @@ class Index:
         self._shards: dict[Partition, Shard] = {}
         self._numbered: dict[int, Shard] = {}
         self._last_number = NOWHERE
+        self._remembered = remembered
         self._ledger = Ledger(remembered)
         self._sequence = 0
         self._closing = threading.Event()
         self._builds: set[Future[None]] = set()
-        self._builder = ThreadPoolExecutor(1, "index-build", _stand_back)
+        self._builder = ThreadPoolExecutor(1, "index-build", stand_back)
         self._searchers = ThreadPoolExecutor(4, "index-search")
 
     @property
@@ -139,14 +137,14 @@ class Index:
         return [Neighbour(clip_id, min(1.0, -score)) for score, clip_id in found]
 
     def add(self, partition: Partition, clip_id: str, sequence: int, vector: Vectors) -> bool:
-        """Whether it changed anything. A newer vector (or Partition) of a known clip takes the place of the older."""
+        """Adds a vector; True if that changed anything. A newer vector (or Partition) of a known clip replaces the older."""
         return self.apply([Placed(partition, clip_id, sequence, vector)]) == 1
 
     def remove(self, clip_id: str, sequence: int) -> bool:
         return self.apply([Removed(clip_id, sequence)]) == 1
 
     def apply(self, changes: Iterable[Placed | Removed]) -> int:
-        """How many changed something. Graphs that the changes call for are ordered once, after the last.
+        """Applies changes; the number that changed something. Graphs that the changes call for are ordered once, after the last.
 
         A wrong vector (shape, type, length) is a ValueError; the changes before it stay.
         """
@@ -166,7 +164,7 @@ class Index:
         shard = self._shards.get(partition)
         _check(vector, shard.dimension if shard else vector.size)
         if not abs(float(vector @ vector) - 1.0) < 1e-2:  # NaN ends here, too
-            raise ValueError(f"the vector of {clip_id} has not length 1")
+            raise ValueError(f"the vector of {clip_id} does not have length 1")
         if not self._ledger.news(clip_id, sequence):
             return False
         if shard is None:
@@ -206,7 +204,7 @@ class Index:
                 self._builds.add(build)
                 build.add_done_callback(self._builds.discard)
         elif base is None and shard.dead > max(_FEW_DEAD, block.count // 4):
-            shard.view = View(None, block.copy(self._ledger.alive_in(shard.number)))
+            shard.view = ShardView(None, block.copy(self._ledger.alive_in(shard.number)))
 
     def _wants_build(self, shard: Shard) -> bool:
         base, block = shard.view
@@ -226,8 +224,10 @@ class Index:
                 log.exception("index build failed", clips=shard.live)
             return
         with self._writing:
+            if self._numbered.get(shard.number) is not shard:  # cleared away meanwhile
+                return
             newer = shard.view.block.copy(self._ledger.alive_in(shard.number), first=gathered.seen)
-            shard.view = View(base, newer if base else gathered.block(newer))
+            shard.view = ShardView(base, newer if base else gathered.block(newer))
             shard.building = False
             self._tend(shard)
 
@@ -268,13 +268,19 @@ class Index:
             for portion in moment.portions:
                 self._last_number += 1
                 shard = Shard(portion.partition, self._last_number, portion.block.dimension)
-                shard.view = View(portion.base, portion.block)
+                shard.view = ShardView(portion.base, portion.block)
                 shard.live = sum(self._ledger.fill(ids, sequences, shard.number) for ids, sequences in portion.rows())
                 self._shards[portion.partition] = self._numbered[shard.number] = shard
             self._sequence = moment.sequence
             self._ledger.forget_below(moment.sequence)
             for shard in list(self._shards.values()):
                 self._tend(shard)
+
+    def clear(self) -> None:
+        """Forgets everything: the rows that it was made of are others now. Searches that run end with what they have."""
+        with self._writing:
+            self._shards, self._numbered = {}, {}
+            self._ledger, self._sequence = Ledger(self._remembered), 0
 
     def close(self) -> None:
         """Gives up builds at their next step. Searches that run are finished."""
@@ -290,11 +296,4 @@ class _Closing(Exception):
 
 def _check(vector: Vectors, dimension: int) -> None:
     if vector.shape != (dimension,) or vector.dtype != np.float32:
-        raise ValueError(f"a vector here is ({dimension},) float32, not {vector.shape} {vector.dtype}")
-
-
-def _stand_back() -> None:
-    """Builds give way to requests. On Linux priority is per thread, and the threads that faiss starts inherit it."""
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
+        raise ValueError(f"a vector must be ({dimension},) float32, not {vector.shape} {vector.dtype}")

@@ -1,4 +1,4 @@
-"""What is known of each clip: its newest change, and the shard that it is in."""
+"""The ledger of an index: for each clip its newest change and its shard."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Ledger:
         return self._clips.get(clip_id, (0, NOWHERE))[1]
 
     def place(self, clip_id: str, sequence: int, number: int) -> int:
-        """Where the clip was before."""
+        """Places a clip; returns its former place."""
         before = self.where(clip_id)
         self._clips[clip_id] = (sequence, number)
         self._removed.pop(clip_id, None)

@@ -1,4 +1,4 @@
-"""From rows to the index: reads the log of changes and applies it, from the last sequence that the index knows."""
+"""The projection from rows to the index: it reads the log of changes and applies it, from the last sequence number on."""
 
 from __future__ import annotations
 
@@ -8,40 +8,49 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
 import structlog
 
 from cache.errors import Unavailable
-from cache.matching.vectors.block import Vectors
+from cache.matching.vectors.codec import unit
 from cache.matching.vectors.index import Index, Placed, Removed
-from cache.storage.changes import ClipChange, changes_since
-from cache.storage.database import Database
+from cache.storage.database.changes import ClipChange, changes_since
+from cache.storage.database.database import Database
+from cache.storage.database.history import Standing, WentBack, begin_anew, look
 from cache.variant import Partition
 
 log = structlog.get_logger(__name__)
 
 
 class ChangeLog(Protocol):
-    async def since(self, sequence: int, limit: int) -> Sequence[ClipChange]:
+    async def since(self, sequence: int, limit: int) -> Sequence[ClipChange] | WentBack:
         """Clips whose newest change is above `sequence`, as they are now, oldest change first."""
 
 
 class RowLog:
-    """The log in the database, with the vectors of one embedder."""
+    """The log in the database, with the vectors of one embedder. After WentBack it is read from its beginning."""
 
     def __init__(self, database: Database, embedder: str) -> None:
         self._database, self._embedder = database, embedder
+        self._seen: Standing | None = None
 
-    async def since(self, sequence: int, limit: int) -> Sequence[ClipChange]:
+    async def since(self, sequence: int, limit: int) -> Sequence[ClipChange] | WentBack:
         async with self._database.read() as connection:
-            return await changes_since(connection, sequence, self._embedder, limit)
+            found = await look(connection, self._seen, sequence)
+            if isinstance(found, Standing):
+                self._seen = found
+                return await changes_since(connection, sequence, self._embedder, limit)
+        async with self._database.write() as connection:
+            await begin_anew(connection, found.identity)
+        self._seen = None
+        return found
 
 
 class Projection:
     """Keeps one Index, of one embedder, caught up with the rows.
 
     Rows may be ahead of the index at any time, by a moment or by an outage: whoever serves a neighbour re-reads its row.
-    `caught_up` is set once everything was read that was there at the start; until then a search knows too little.
+    `caught_up` is set once everything was read that was there at the start; until then, and again from the moment that an older state
+    of the database was found until that was read, a search knows too little.
     `level_at` is when (monotonic) a look last began that brought it up to the rows.
     """
 
@@ -71,6 +80,11 @@ class Projection:
             while True:
                 at = time.monotonic()
                 changes = await self._changes.since(self._index.sequence, self._batch)
+                if isinstance(changes, WentBack):
+                    log.warning("an older state of the database was restored: the index is read anew", read=changes.read, at=changes.latest)
+                    self.caught_up.clear()
+                    await asyncio.to_thread(self._index.clear)
+                    continue
                 if changes:
                     await asyncio.to_thread(self._apply, changes)
                 total += len(changes)
@@ -93,7 +107,7 @@ class Projection:
                 away = False
             except Unavailable as error:
                 if not away:
-                    log.warning("index lags: rows cannot be read", reason=error.message, sequence=self._index.sequence)
+                    log.warning("index is behind: rows cannot be read", reason=error.message, sequence=self._index.sequence)
                 away = True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._every):
@@ -108,15 +122,6 @@ class Projection:
             return Removed(change.clip_id, change.sequence)
         vector = unit(change.vector)
         if vector is None or vector.size != self._dimension:
-            log.error("vector cannot be used", clip=change.clip_id, length=len(change.vector))
+            log.error("vector is unusable", clip=change.clip_id, length=len(change.vector))
             return Removed(change.clip_id, change.sequence)
         return Placed(Partition(change.scope, change.recipe_key, self._embedder), change.clip_id, change.sequence, vector)
-
-
-def unit(stored: bytes) -> Vectors | None:
-    """float32 of length 1 from float16, little endian; None where the bytes are no direction."""
-    if not stored or len(stored) % 2:
-        return None
-    vector = np.frombuffer(stored, "<f2").astype(np.float32)
-    length = float(np.linalg.norm(vector))
-    return vector / np.float32(length) if np.isfinite(length) and length > 1e-3 else None

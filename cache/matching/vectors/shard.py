@@ -73,8 +73,8 @@ class Base:
         return found
 
 
-class View(NamedTuple):
-    """What one search reads, from start to end, whatever writers do meanwhile."""
+class ShardView(NamedTuple):
+    """The view that one search reads from start to end, whatever writers do meanwhile."""
 
     base: Base | None
     block: Block
@@ -94,7 +94,7 @@ class Shard:
 
     def __init__(self, partition: Partition, number: int, dimension: int) -> None:
         self.partition, self.number, self.dimension = partition, number, dimension
-        self.view = View(None, Block(dimension))
+        self.view = ShardView(None, Block(dimension))
         self.live = self.exchanges = 0
         self.building = False
 
@@ -115,7 +115,7 @@ class Shard:
         base, block = self.view
         if block.full:
             block = block.copy()  # a build that is under way counts on the numbers of the rows
-            self.view = View(base, block)
+            self.view = ShardView(base, block)
         block.append(clip_id, sequence, vector)
 
     def nearest(self, vector: Vectors, k: int, alive: Alive) -> list[Scored]:
@@ -161,7 +161,7 @@ class Moment(NamedTuple):
     portions: Iterable[Portion]
 
 
-def portion_of(shard: Shard, view: View, count: int, clips: Mapping[str, tuple[int, int]]) -> Portion:
+def portion_of(shard: Shard, view: ShardView, count: int, clips: Mapping[str, tuple[int, int]]) -> Portion:
     """`count`: the rows of the view's block then; `clips`: the newest change and shard number of each clip then."""
 
     def alive(clip_id: str, sequence: int) -> bool:
@@ -180,7 +180,7 @@ class Gathered:
     `ids`, `sequences` and `starts` are the new Base's; `vectors()` yields its nodes' vectors in order.
     """
 
-    def __init__(self, view: View, alive: Alive) -> None:
+    def __init__(self, view: ShardView, alive: Alive) -> None:
         base, block = view
         self.seen = block.count  # rows of the block that are in here
         ids = [*(base.ids if base else ()), *block.ids[: self.seen]]

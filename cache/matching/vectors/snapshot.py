@@ -40,7 +40,7 @@ _FILE = re.compile(r"[a-z0-9-]+\.(json|bin|faiss)")
 
 @dataclass(frozen=True)
 class Origin:
-    """What an index is made from. `database` is whatever tells one database from another; "" where nothing does."""
+    """The source of an index. `database` is whatever tells one database from another; "" where nothing does."""
 
     embedder: str
     dimension: int
@@ -67,9 +67,14 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Unusable:
-    """Why a snapshot is not read; the rows are."""
+    """The reason why a snapshot is not read; the rows are."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Ahead(Unusable):
+    """It holds changes that the database does not know: an older state of that was restored."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +104,7 @@ def save(index: Index, folder: Path, origin: Origin) -> Manifest:
     return manifest
 
 
-def load(index: Index, folder: Path, origin: Origin, latest: int | None = None) -> Manifest | Unusable:
+def load_snapshot(index: Index, folder: Path, origin: Origin, latest: int | None = None) -> Manifest | Unusable:
     """Fills the empty `index`, or leaves it empty. Blocking. `latest` is the last change that the database knows.
 
     Every byte is digested once, which also brings it into the page cache; vectors and graphs stay in their files, mapped.
@@ -109,7 +114,7 @@ def load(index: Index, folder: Path, origin: Origin, latest: int | None = None) 
         return manifest
     mismatch = _mismatch(manifest, folder / manifest.generation, origin, latest)
     if mismatch is not None:
-        return Unusable(mismatch)
+        return mismatch
     try:
         portions = list(_read(folder / manifest.generation, origin))
     except (OSError, ValueError, IndexError, msgspec.MsgspecError) as error:
@@ -120,15 +125,15 @@ def load(index: Index, folder: Path, origin: Origin, latest: int | None = None) 
     return manifest
 
 
-def _mismatch(manifest: Manifest, place: Path, origin: Origin, latest: int | None) -> str | None:
+def _mismatch(manifest: Manifest, place: Path, origin: Origin, latest: int | None) -> Unusable | None:
     if manifest.origin != origin:
-        return f"made from {manifest.origin}, not {origin}"
+        return Unusable(f"made from {manifest.origin}, not {origin}")
     if latest is not None and manifest.sequence > latest:
-        return f"its last change is {manifest.sequence}, the database is at {latest}: it was another database's"
+        return Ahead(f"its last change is {manifest.sequence}, the database is at {latest}: an older state of that was restored")
     for name, written in manifest.files.items():
         path = place / name
         if not path.is_file() or path.stat().st_size != written.length or _sha256(path) != written.sha256:
-            return f"{name} is not the file that was written"
+            return Unusable(f"{name} is not the file that was written")
     return None
 
 
@@ -146,7 +151,7 @@ def read_manifest(folder: Path) -> Manifest | Unusable:
     return manifest
 
 
-def age(folder: Path) -> float:
+def snapshot_age(folder: Path) -> float:
     """Seconds since the manifest was written, or fetched; 0 where there is none."""
     try:
         return max(0.0, time.time() - (folder / MANIFEST).stat().st_mtime)
@@ -227,7 +232,7 @@ def _block(stored: Halves, ids: list[str], sequences: NDArray[np.int64]) -> Bloc
     return Block.in_file(stored, ids, sequences.tolist())
 
 
-def adopt(arriving: Path, folder: Path, manifest: Manifest) -> None:
+def adopt_snapshot(arriving: Path, folder: Path, manifest: Manifest) -> None:
     """The files of another gateway's snapshot become this folder's; `arriving` lies in `folder` and holds nothing else."""
     place = folder / manifest.generation
     shutil.rmtree(place, ignore_errors=True)  # remains of a fetch that was cut off, or files that were damaged

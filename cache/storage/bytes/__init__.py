@@ -1,1 +1,1 @@
-"""The object store: the port, a local folder, and S3."""
+"""The object store: its port and its two adapters, a local folder and S3."""

@@ -1,4 +1,4 @@
-"""Files beside the clips in an object store: what gateways pass on to each other, such as snapshots of the index."""
+"""Files next to the clips in an S3 store, which gateways share: snapshots of the index."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 from cache.clip import StoredObject
 from cache.storage.bytes.objects import Objects
 
-LINK_SECONDS = 300
+PRESIGNED_SECONDS = 300
 
 
 class S3Files:
-    """Named bytes; what cannot be reached is StoreAway. See cache.matching.vectors.delivery.Remote."""
+    """Named files in the bucket, the adapter of cache.matching.vectors.delivery.Remote. Raises StoreAway."""
 
     def __init__(self, objects: Objects) -> None:
         from cache.storage.bytes.s3 import S3Objects  # noqa: PLC0415  # a folder needs no S3 client in memory
@@ -20,9 +20,9 @@ class S3Files:
         assert isinstance(objects, S3Objects), "asked only where the store is a bucket"
         self._objects = objects
 
-    def link(self, stored: StoredObject) -> str | None:
-        """A signed address that works for some minutes; None where the store is not for clients."""
-        return self._objects.link(stored, LINK_SECONDS)
+    def presigned(self, stored: StoredObject, within: float) -> str | None:
+        """A presigned URL, valid for some minutes and at most `within` seconds; None if clients cannot reach the store."""
+        return self._objects.presigned(stored, max(1, int(min(PRESIGNED_SECONDS, within))))
 
     async def put(self, name: str, source: Path) -> None:
         await self._objects.keep_file(name, source)

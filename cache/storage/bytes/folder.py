@@ -1,4 +1,4 @@
-"""The object store that is a local folder: files, each moved into place by one rename once its bytes are on disk."""
+"""The object store in a local folder: each file is moved into place by one rename once its bytes are on disk."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from io import FileIO
 from pathlib import Path
 from typing import TypeVar
 
-from cache.clip import ObjectKind, StoredObject
+from cache.clip import StoredKind, StoredObject
 from cache.errors import DiskFull, ObjectCorrupt, StoreAway
-from cache.storage.bytes.objects import CHUNK, Name, Sound, body_of, check_name, check_range, corrupt, is_name, object_name
+from cache.storage.bytes.objects import CHUNK, Name, VerifiedDigests, body_of, check_name, check_range, corrupt, is_name, object_name
 
 T = TypeVar("T")
 
+_BLOCK = 4096
+
 
 class FolderObjects:
-    """`root` is made if its parents' disk is there, and never again: a root that goes away later is a store that is away."""
+    """A folder as object store. `root` is created once, if its parent exists; a root that disappears later means StoreAway."""
 
     def __init__(self, root: Path, threads: int = 8) -> None:
         self._root = root
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="objects")
-        self._sound = Sound()
+        self._verified = VerifiedDigests()
         root.mkdir(parents=True, exist_ok=True)
 
-    async def put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
-        return await self._run(self._put, clip_id, kind, body, content_type)
+    async def put(self, owner_id: str, kind: StoredKind, body: Path | bytes, content_type: str) -> StoredObject:
+        return await self._run(self._put, owner_id, kind, body, content_type)
 
     async def read(self, stored: StoredObject) -> bytes:
         return await self._run(self._read, stored)
@@ -69,7 +71,7 @@ class FolderObjects:
                 raise DiskFull("the object store's disk is full") from error
             raise StoreAway(f"the object store's folder fails: {os.strerror(error.errno or 0)}") from error
 
-    def _put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
+    def _put(self, owner_id: str, kind: StoredKind, body: Path | bytes, content_type: str) -> StoredObject:
         incoming = self._root / "incoming" / secrets.token_hex(16)
         self._make_folder(incoming.parent)
         try:
@@ -80,11 +82,11 @@ class FolderObjects:
                     length += file.write(piece)
                 file.flush()
                 os.fsync(file.fileno())
-            name = object_name(clip_id, digest.hexdigest(), content_type)
+            name = object_name(owner_id, digest.hexdigest(), content_type)
             stored = StoredObject(kind, name, digest.hexdigest(), length, content_type)
             if not self._whole(stored):
                 self._move(incoming, self._root / name)
-                self._sound.keep(name, _mark((self._root / name).stat()))
+                self._verified.keep(name, _mark((self._root / name).stat()))
             return stored
         finally:
             incoming.unlink(missing_ok=True)
@@ -94,7 +96,7 @@ class FolderObjects:
         try:
             incoming.replace(target)
         except FileNotFoundError:
-            # Another thread deleted the clip's last object, and its folder with it, just after we made sure of that.
+            # Another thread deleted the clip's last object, and its folder with it, just after we made sure that it exists.
             self._make_folder(target.parent)
             incoming.replace(target)
         _sync_folder(target.parent)
@@ -111,7 +113,7 @@ class FolderObjects:
             held = file.read()
             if hashlib.sha256(held).hexdigest() != stored.sha256:
                 raise corrupt(stored, "does not match its digest")
-            self._sound.keep(stored.name, _mark(os.fstat(file.fileno())))
+            self._verified.keep(stored.name, _mark(os.fstat(file.fileno())))
         return held
 
     def _verify(self, stored: StoredObject) -> None:
@@ -119,15 +121,15 @@ class FolderObjects:
             self._check_digest(file, stored)
 
     def _check_digest(self, file: FileIO, stored: StoredObject) -> None:
-        self._sound.forget(stored.name)
+        self._verified.forget(stored.name)
         if hashlib.file_digest(file, "sha256").hexdigest() != stored.sha256:
             raise corrupt(stored, "does not match its digest")
-        self._sound.keep(stored.name, _mark(os.fstat(file.fileno())))
+        self._verified.keep(stored.name, _mark(os.fstat(file.fileno())))
 
     def _open(self, stored: StoredObject, start: int) -> FileIO:
         file = self._file(stored)
         try:
-            if not self._sound.holds(stored.name, _mark(os.fstat(file.fileno()))):
+            if not self._verified.holds(stored.name, _mark(os.fstat(file.fileno()))):
                 self._check_digest(file, stored)
             file.seek(start)
         except BaseException:
@@ -136,7 +138,7 @@ class FolderObjects:
         return file
 
     async def _pieces(self, file: FileIO, stored: StoredObject, length: int) -> AsyncIterator[bytes]:
-        # The open file outlives a delete of its name, so a clip that is withdrawn now is still sent whole.
+        # An open file survives the deletion of its name, so a clip that is withdrawn now is still sent completely.
         with file:
             while length:
                 piece = await self._run(file.read, min(CHUNK, length))
@@ -160,7 +162,7 @@ class FolderObjects:
 
     def _delete(self, name: str) -> None:
         path = self._root / name
-        self._sound.forget(name)
+        self._verified.forget(name)
         try:
             path.unlink()
         except (FileNotFoundError, NotADirectoryError):
@@ -174,14 +176,14 @@ class FolderObjects:
 
     def _names(self, prefix: str) -> list[Name]:
         found: list[Name] = []
-        for folder in ("clips", "incoming"):
+        for folder in ("clips", "pictures", "incoming"):
             for path in (self._root / folder).rglob("*"):
                 name = path.relative_to(self._root).as_posix()
                 if name.startswith(prefix) and is_name(name):
                     try:
                         stat = path.stat()
                     except FileNotFoundError:
-                        continue  # deleted, or moved into place, since the folder was read
+                        continue  # deleted or moved into place after the folder was read
                     found.append((name, stat.st_size, stat.st_mtime))
         return found
 
@@ -190,11 +192,13 @@ class FolderObjects:
             raise StoreAway("the object store's folder is not there")
         trial = self._root / "incoming" / secrets.token_hex(16)
         self._make_folder(trial.parent)
-        trial.touch()
-        trial.unlink()
+        try:
+            trial.write_bytes(bytes(_BLOCK))  # a full disk still takes an empty file
+        finally:
+            trial.unlink(missing_ok=True)
 
     def _make_folder(self, folder: Path) -> None:
-        """With its entry on disk, up to the root; a root that has gone away is not made anew."""
+        """Creates the folder and syncs its entry to disk, up to the root; a root that disappeared is not created again."""
         if folder.is_dir():
             return
         if folder.parent != self._root:

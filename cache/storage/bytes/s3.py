@@ -1,10 +1,10 @@
-"""Door to `minio`: the object store that is a bucket of any S3 server.
+"""The object store in a bucket of any S3 server; the door to `minio`.
 
 `s3://bucket?endpoint=host:port&region=us-east-1&secure=true`, all but the bucket optional. `endpoint` is the server
 (Amazon's by default), `region` goes into every signature, `secure=false` speaks plain HTTP. Keys come from the URL
 (`s3://KEY:SECRET@bucket`, percent-encoded: a colon inside a key is `%3A`), else from AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. The bucket must exist. With `public=https://host` clients are sent there for
-bytes, by signed links: that name must reach the same server, and the signature is for it.
+AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. The bucket must exist. With `public=https://host` clients are redirected there for
+bytes, by presigned URLs: that host must reach the same server, and the signature is made for it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,16 @@ import urllib3
 from minio import Minio
 from minio.error import MinioException, S3Error
 
-from cache.clip import ObjectKind, StoredObject
+from cache.clip import StoredKind, StoredObject
 from cache.errors import ObjectCorrupt, StoreAway
-from cache.storage.bytes.objects import CHUNK, Name, Sound, body_of, check_name, check_range, corrupt, object_name
+from cache.storage.bytes.objects import CHUNK, Name, VerifiedDigests, body_of, check_name, check_range, corrupt, object_name
 
 T = TypeVar("T")
 
-# Larger bodies go up in parts of this size, each held in memory once. A film is nearly always one PUT, which is all there
-# or not there at all; parts of an upload that was cut off are the server's to expire.
+# Larger bodies are uploaded in parts of this size, each held in memory once. A video is nearly always one PUT, which is complete
+# or absent; the server expires the parts of an interrupted upload.
 _PART = 64 * 1024 * 1024
+PATIENCE = 20.0  # seconds that a reader waits for an answer to begin, tries and all
 _PAGE = 1000  # names of one listing
 _MISSING = {"NoSuchKey", "NoSuchVersion"}
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -68,7 +69,7 @@ def open_s3(url: str) -> S3Objects:
 
 class S3Objects:
     """One client for one process: safe among threads, not across a fork. Waits 3 s to connect and 30 s for each read,
-    and tries reads and writes three times in all; a store that still does not answer is StoreAway.
+    and tries reads and writes three times in all; a store that still does not answer is StoreAway. Who reads waits PATIENCE at most.
     """
 
     def __init__(
@@ -85,13 +86,13 @@ class S3Objects:
     ) -> None:
         self._bucket = bucket
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="objects")
-        self._sound = Sound()
+        self._verified = VerifiedDigests()
         self._http = urllib3.PoolManager(
             maxsize=threads,
             timeout=urllib3.Timeout(connect=3, read=30),
             retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=(500, 502, 503, 504), allowed_methods=None),
         )
-        # A region that is given saves a request before the first one.
+        # A given region saves a request before the first one.
         self._client = Minio(endpoint, key, secret, session_token=token, secure=secure, region=region, http_client=self._http)
 
         self._public: Minio | None = None
@@ -101,28 +102,28 @@ class S3Objects:
                 raise ValueError(f"`public` of an S3 store is https://host, not {public!r}")
             self._public = Minio(place.netloc, key, secret, session_token=token, secure=place.scheme == "https", region=region)
 
-    def link(self, stored: StoredObject, seconds: int) -> str | None:
-        """Where a client reads it by itself, for so long; None where clients do not reach the store. Asks nobody."""
+    def presigned(self, stored: StoredObject, seconds: int) -> str | None:
+        """A presigned URL for clients, valid for `seconds`; None if clients cannot reach the store. Computed without a request."""
         if self._public is None:
             return None
         return str(self._public.presigned_get_object(self._bucket, check_name(stored.name), timedelta(seconds=seconds)))
 
-    async def put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
-        return await self._run(self._put, clip_id, kind, body, content_type)
+    async def put(self, owner_id: str, kind: StoredKind, body: Path | bytes, content_type: str) -> StoredObject:
+        return await self._run(self._put, owner_id, kind, body, content_type)
 
     async def read(self, stored: StoredObject) -> bytes:
-        return await self._run(self._read, stored)
+        return await self._run(self._read, stored, within=PATIENCE)
 
     async def verify(self, stored: StoredObject) -> None:
         await self._run(self._verify, stored)
 
     async def open(self, stored: StoredObject, start: int, length: int) -> AsyncIterator[bytes]:
         check_range(stored, start, length)
-        response = await self._run(self._open, stored, start, length)
+        response = await self._run(self._open, stored, start, length, within=PATIENCE)
         return self._pieces(response, stored, length)
 
     async def delete(self, name: str) -> None:
-        self._sound.forget(check_name(name))
+        self._verified.forget(check_name(name))
         await self._run(self._client.remove_object, self._bucket, name)
 
     async def names(self, prefix: str) -> AsyncIterator[Name]:
@@ -136,21 +137,21 @@ class S3Objects:
         return None
 
     async def check(self) -> None:
-        if not await self._run(self._client.bucket_exists, self._bucket):
+        if not await self._run(self._client.bucket_exists, self._bucket, within=PATIENCE):
             raise StoreAway(f"there is no bucket {self._bucket}")
 
     async def close(self) -> None:
         self._pool.shutdown(wait=False)
         self._http.clear()
 
-    # Files beside the clips, under names of their own: what gateways pass on to each other, such as snapshots of the index.
+    # Files next to the clips, under their own names, which gateways share: snapshots of the index.
 
     async def keep_file(self, name: str, source: Path) -> None:
-        """Whole or not at all; takes the place of what had the name."""
+        """Stores a file completely or not at all; replaces a file of the same name."""
         await self._run(partial(self._client.fput_object, part_size=_PART), self._bucket, name, str(source))
 
     async def fetch_file(self, name: str, target: Path) -> bool:
-        """False where there is no such name."""
+        """Downloads a file; False if there is none of this name."""
         return await self._run(self._fetch_file, name, target)
 
     async def drop_file(self, name: str) -> None:
@@ -165,30 +166,34 @@ class S3Objects:
             raise
         return True
 
-    async def _run(self, work: Callable[..., T], *args: object) -> T:
+    async def _run(self, work: Callable[..., T], *args: object, within: float | None = None) -> T:
+        """`within`: seconds for somebody who waits; a try that hangs longer goes on in its thread, for nobody."""
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args))
+            async with asyncio.timeout(within):
+                return await asyncio.get_running_loop().run_in_executor(self._pool, partial(work, *args))
+        except TimeoutError as error:
+            raise StoreAway("the object store does not answer in time") from error
         except S3Error as error:
             raise StoreAway(f"the object store refused: {error.code}") from error
         except (MinioException, urllib3.exceptions.HTTPError, OSError) as error:
             raise StoreAway(f"the object store does not answer: {type(error).__name__}") from error
 
-    def _put(self, clip_id: str, kind: ObjectKind, body: Path | bytes, content_type: str) -> StoredObject:
+    def _put(self, owner_id: str, kind: StoredKind, body: Path | bytes, content_type: str) -> StoredObject:
         digest, length = hashlib.sha256(), 0
         with body_of(body) as pieces:
             for piece in pieces():
                 digest.update(piece)
                 length += len(piece)
-            name = object_name(clip_id, digest.hexdigest(), content_type)
+            name = object_name(owner_id, digest.hexdigest(), content_type)
             stored = StoredObject(kind, name, digest.hexdigest(), length, content_type)
             if not self._whole(stored):
                 source: Any = BytesIO(body) if isinstance(body, bytes) else body.open("rb")
                 with source:
-                    # The key holds the digest of what was read first, so a file that changes in between never passes a read.
+                    # The key contains the digest of the first read, so a file that changes in between never passes verification.
                     written = self._client.put_object(
                         self._bucket, name, source, length, content_type, part_size=_PART if length > _PART else 0
                     )
-                self._sound.keep(name, (_plain(written.etag), length))
+                self._verified.keep(name, (_plain(written.etag), length))
         return stored
 
     def _whole(self, stored: StoredObject) -> bool:
@@ -199,7 +204,7 @@ class S3Objects:
         return True
 
     def _fetch(self, stored: StoredObject, start: int, length: int) -> tuple[Any, object]:
-        """The open answer, and the mark of the object that it is of; ObjectCorrupt if that is missing or of another length."""
+        """The open response, and the object's version mark. Raises ObjectCorrupt if the object is missing or has another length."""
         try:
             response: Any = self._client.get_object(self._bucket, check_name(stored.name), offset=start, length=length)
         except S3Error as error:
@@ -228,11 +233,11 @@ class S3Objects:
             _release(response)
         if hashlib.sha256(held).hexdigest() != stored.sha256:
             raise corrupt(stored, "does not match its digest")
-        self._sound.keep(stored.name, mark)
+        self._verified.keep(stored.name, mark)
         return held
 
     def _verify(self, stored: StoredObject) -> None:
-        self._sound.forget(stored.name)
+        self._verified.forget(stored.name)
         (response, mark), digest = self._fetch(stored, 0, 0), hashlib.sha256()
         try:
             for piece in response.stream(CHUNK):
@@ -241,13 +246,13 @@ class S3Objects:
             _release(response)
         if digest.hexdigest() != stored.sha256:
             raise corrupt(stored, "does not match its digest")
-        self._sound.keep(stored.name, mark)
+        self._verified.keep(stored.name, mark)
 
     def _open(self, stored: StoredObject, start: int, length: int) -> Any:
         if not length:
             return self._verify(stored)
         response, mark = self._fetch(stored, start, length)
-        if self._sound.holds(stored.name, mark):
+        if self._verified.holds(stored.name, mark):
             return response
         _release(response)
         self._verify(stored)
@@ -264,7 +269,7 @@ class S3Objects:
                 length -= len(piece)
                 yield piece
         finally:
-            # A reader that leaves early would keep a socket full of film; closing it beats draining it.
+            # A reader that stops early would leave a socket full of video; closing it is cheaper than draining it.
             _release(response)
 
     def _page(self, prefix: str, after: str | None) -> list[Name]:

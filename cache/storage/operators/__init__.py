@@ -1,1 +1,1 @@
-"""What the people who run it look at: counts, lists, clips in bulk, audits."""
+"""Data for operators: counts, lists, clips in bulk, audits."""

@@ -1,4 +1,4 @@
-"""Shadow audits at rest: near hits whose prompt is rendered anew, so that a person sees both films side by side."""
+"""Shadow audits at rest: near hits and reserved clips whose prompt is rendered again, so that a person can compare both clips."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hashlib import sha256
 from sqlalchemy import and_, delete, exists, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cache.storage.database import Database
-from cache.storage.rows import insert_ignoring, next_sequence
-from cache.storage.shelf import ERASED, Shelf
-from cache.storage.tables import clips, jobs, now, requests
-from cache.storage.tables_for_operators import audits
+from cache.request import Request
+from cache.storage.clips.shelf import ERASED, Shelf
+from cache.storage.database.database import Database
+from cache.storage.database.rows import insert_ignoring, next_sequence
+from cache.storage.tables import audits, clips, jobs, now, requests
 
-_MOST = 1000  # near hits looked at in one step
+_MOST = 1000  # near hits per step
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Audit:
 
 
 def chosen(request_id: str, share: float) -> bool:
-    """Of all requests this share, the same ones at every gateway and after every restart."""
+    """True for this share of all requests, the same ones at every gateway and after every restart."""
     return int.from_bytes(sha256(request_id.encode()).digest()[:8]) < share * 2**64
 
 
@@ -34,13 +34,16 @@ class Audits:
         self._database, self._shelf = database, shelf
 
     async def choose(self, share: float, seconds: float) -> int:
-        """Notes the chosen near hits of the last `seconds`; how many are new. Any number of gateways may do it at once."""
+        """Records the chosen near hits and reserved clips of the last `seconds`; returns how many are new. Several gateways may do this
+        at once.
+        """
         noted, after = 0, ""
         clip = and_(clips.c.id == requests.c.clip_id, clips.c.scope == requests.c.scope)
         known = exists().where(audits.c.request_id == requests.c.id)
-        # What cannot be looked at is not rendered: words that are not kept, and clips of the shared pool, which are another's.
+        # Pairs that cannot be compared are left out: prompts that are not stored, and pooled clips, which are another tenant's.
         query = select(requests.c.id, requests.c.tenant, requests.c.clip_id).join(clips, clip).where(
-            requests.c.verdict == "near", requests.c.created_at >= now() - literal(seconds), requests.c.prompt.is_not(None),
+            or_(requests.c.verdict == "near", clips.c.reserved), requests.c.created_at >= now() - literal(seconds),
+            requests.c.prompt.is_not(None),
             requests.c.no_store.is_(False), requests.c.deleted_at.is_(None), ~known,
         )  # fmt: skip
         while True:
@@ -61,17 +64,23 @@ class Audits:
             after = rows[-1].id
 
     async def next(self) -> Audit | None:
-        """The oldest that waits."""
+        """The oldest waiting audit."""
         query = select(audits.c.request_id, audits.c.tenant, audits.c.served_clip_id).where(audits.c.state == "waiting")
         async with self._database.read() as connection:
             row = (await connection.execute(query.order_by(audits.c.created_at, audits.c.request_id).limit(1))).one_or_none()
         return None if row is None else Audit(*row)
 
     async def claim(self, connection: AsyncConnection, request_id: str, job_id: str | None, clip_id: str | None) -> bool:
-        """In the transaction that submitted its job, or found its film made already. False: another gateway was first."""
+        """Claims an audit in the transaction that submitted its job or found its clip. False if another gateway was first."""
         made = {"state": "asked" if clip_id is None else "made", "job_id": job_id, "clip_id": clip_id}
         waits = and_(audits.c.request_id == request_id, audits.c.state == "waiting")
         return bool((await connection.execute(update(audits).where(waits).values(**made))).rowcount)
+
+    async def begin(self, connection: AsyncConnection, request: Request, job_id: str | None) -> bool:
+        """An audit of the clip that a miss got, against one from a donor, which the job makes. False if there is one already."""
+        row = {"request_id": request.id, "tenant": request.tenant, "served_clip_id": request.clip_id, "job_id": job_id, "state": "asked"}
+        adding = insert_ignoring(connection, audits).values(**row, created_at=now()).returning(audits.c.request_id)
+        return (await connection.execute(adding)).first() is not None
 
     async def give_up(self, request_id: str) -> None:
         async with self._database.write() as connection:
@@ -79,7 +88,7 @@ class Audits:
             await connection.execute(update(audits).where(waits).values(state="failed"))
 
     async def settle(self) -> int:
-        """Audits whose render ended take its clip. Of a request whose words were erased meanwhile nothing stays."""
+        """Gives audits the clips of their finished renders; deletes audits whose prompts were erased. Returns their number."""
         over = and_(jobs.c.id == audits.c.job_id, jobs.c.state.not_in(("queued", "leased")))
         query = select(audits.c.request_id, jobs.c.clip_id, requests.c.prompt).join(jobs, over)
         query = query.join(requests, requests.c.id == audits.c.request_id, isouter=True).where(audits.c.state == "asked").limit(_MOST)
@@ -104,7 +113,7 @@ class Audits:
             await self._shelf.withdraw_in(connection, [clip_id], ERASED)
 
     async def prune(self) -> int:
-        """Rows of requests that are gone, but for those that are being rendered."""
+        """Deletes audits of deleted requests, except those being rendered. Returns their number."""
         there = exists().where(requests.c.id == audits.c.request_id)
         gone = and_(~there, or_(audits.c.state != "asked", audits.c.job_id.is_(None)))
         async with self._database.write() as connection:

@@ -1,6 +1,6 @@
-"""Which clips there are, for those who run the place: filtered, sorted, page by page, and what each was good for.
+"""The search of clips for operators: filtered, sorted, page by page, with their use.
 
-Clips made under no-store are nobody's business: they are in no list and in no total here.
+Clips made under no-store are private: they are in no list and no total here.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from cache.clip import Clip, ClipState
 from cache.recipe import Recipe
-from cache.storage.database import Database
-from cache.storage.rows import read_clips
+from cache.storage.database.database import Database
+from cache.storage.database.rows import read_clips
 from cache.storage.tables import clips, recipes, requests
 
 ClipSort = Literal["created", "hits", "size", "gpu_seconds"]
@@ -33,9 +33,9 @@ _MOST_RECIPES = 200
 
 @dataclass(frozen=True)
 class ClipFilter:
-    """Everything that is set must hold. `since` and `until` are Unix seconds of the clip's making, `until` excluded.
+    """A filter of clips; all fields that are set must match. `since` and `until`: Unix seconds of creation, `until` excluded.
 
-    `text` is looked for in the prompts of `readable` alone, the tenant whose words may be read (None: of all tenants).
+    `text` is searched only in prompts of `readable`, the tenant whose prompts may be read (None: all tenants).
     An empty `state` means in service: live or superseded.
     """
 
@@ -56,7 +56,7 @@ class ClipFilter:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a filter finds: clips, their bytes in the object store, and the GPU-seconds that making them took."""
+    """The totals of a filter: clips, their bytes in the object store, and the GPU-seconds of their renders."""
 
     count: int
     length: int
@@ -66,7 +66,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class FoundClip:
-    """A clip with what its row alone knows. `hits` counts exact and near hits since it was made."""
+    """A clip with the facts of its row. `hits` counts exact and near hits since it was made."""
 
     clip: Clip
     hits: int
@@ -77,7 +77,7 @@ class FoundClip:
 
 @dataclass(frozen=True)
 class Reuse:
-    """How many requests of one tenant hold the clip by one verdict, and when the last of them came."""
+    """The requests of one tenant that hold the clip by one verdict: their number, and the time of the last."""
 
     tenant: str
     verdict: str
@@ -98,7 +98,7 @@ class ClipSearch:
     async def page(
         self, wanted: ClipFilter, sort: ClipSort, ascending: bool, after: str | None, limit: int
     ) -> tuple[list[FoundClip], bool]:
-        """One page, and whether more follow. `after` is the last clip's id: the page goes on behind where it stands now."""
+        """One page, and whether more follow. `after`: the last clip's id; the page continues after its current position."""
         by = _BY[sort]
         condition = self.condition(wanted)
         if after is not None:
@@ -135,7 +135,7 @@ class ClipSearch:
         return found[0] if found else None
 
     async def reuse(self, clip_id: str) -> list[Reuse]:
-        """Counts of the requests that are still kept, never whose words they were."""
+        """Counts of the stored requests by tenant and verdict, without their prompts."""
         query = select(requests.c.tenant, requests.c.verdict, func.count(), func.max(requests.c.created_at))
         query = query.where(requests.c.clip_id == clip_id).group_by(requests.c.tenant, requests.c.verdict)
         async with self._database.read() as connection:
@@ -143,13 +143,13 @@ class ClipSearch:
         return [Reuse(row[0], row[1], int(row[2]), float(row[3])) for row in rows]
 
     async def held_by(self, clip_id: str, tenant: str) -> bool:
-        """Whether a request of this tenant was answered with the clip: then the tenant has seen it already."""
+        """True if a request of this tenant was answered with the clip, so that the tenant has seen it."""
         holds = exists().where(requests.c.clip_id == clip_id, requests.c.tenant == tenant)
         async with self._database.read() as connection:
             return bool((await connection.execute(select(holds))).scalar_one())
 
     async def recipes(self, tenant: str = "") -> list[RecipeCount]:
-        """Recipes of live clips, those of most clips first."""
+        """Recipes of live clips, those with most clips first."""
         live = and_(clips.c.state == "live", clips.c.private.is_(False))
         if tenant:
             live = and_(live, clips.c.tenant == tenant)
@@ -161,7 +161,7 @@ class ClipSearch:
         return [RecipeCount(Recipe.from_fields(row.fields), int(row[1])) for row in rows]
 
     async def tenants(self) -> list[str]:
-        """Of all clips, withdrawn ones too."""
+        """The tenants of all clips, withdrawn ones too."""
         async with self._database.read() as connection:
             return list((await connection.scalars(select(clips.c.tenant).distinct().order_by(clips.c.tenant).limit(1000))).all())
 
@@ -210,7 +210,7 @@ def _recipe_keys(wanted: ClipFilter) -> Any:
 
 
 async def found_clips(connection: AsyncConnection, ids: list[str]) -> list[FoundClip]:
-    """In the order of `ids`; those that are gone are left out, and so are private ones."""
+    """The clips of `ids`, in their order, without deleted and private ones."""
     if not ids:
         return []
     query = select(clips.c.id, clips.c.hits, clips.c.last_hit_at, clips.c.withdrawn_at, clips.c.withdrawn_reason)

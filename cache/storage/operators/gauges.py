@@ -1,4 +1,4 @@
-"""What the database knows of the whole instance at this moment, for a scrape: a handful of small statements."""
+"""Gauges of the whole instance for a scrape: its current state in the database, by a few small statements."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from sqlalchemy import and_, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cache.storage.changes import latest
-from cache.storage.database import Database
-from cache.storage.tables import jobs, labels, now
-from cache.storage.tables_for_operators import audits, workers
+from cache.storage.database.changes import latest
+from cache.storage.database.database import Database
+from cache.storage.tables import audits, jobs, labels, now, workers
 
-_DEAD = 30.0  # seconds without a sign of life after which a worker is taken for gone
+_DEAD = 30.0  # seconds without a heartbeat after which a worker is presumed gone
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Of jobs: counts by (state, priority), and the age in seconds of the oldest queued one by priority. `sequence` is the
-    last change of the log. `busy` are the workers that hold a lease.
+class QueueGauges:
+    """Gauges of jobs: counts by (state, priority), and the age in seconds of the oldest queued job by priority. `sequence`: the
+    last change of the log. `busy`: workers that hold a lease.
     """
 
     jobs: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -31,7 +30,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Judged:
-    """What people and audits said so far: labels by (source, right), audits by state."""
+    """Counts of labels by (source, right) and of audits by state."""
 
     labels: Mapping[tuple[str, bool], int] = field(default_factory=dict)
     audits: Mapping[str, int] = field(default_factory=dict)
@@ -41,14 +40,14 @@ class Gauges:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def standing(self) -> Standing:
-        """Bounded by the number of open jobs and workers; cheap at any size of the cache."""
+    async def standing(self) -> QueueGauges:
+        """The gauges of jobs. Bounded by the number of open jobs and workers: cheap at any size of the cache."""
         async with self._database.read() as connection:
             waiting = select(jobs.c.state, jobs.c.priority, func.count(), func.max(now() - jobs.c.created_at))
             waiting = waiting.where(jobs.c.state.in_(("queued", "leased"))).group_by(jobs.c.state, jobs.c.priority)
             counted = (await connection.execute(waiting)).all()
             alive, busy = await _workers(connection)
-            return Standing(
+            return QueueGauges(
                 {(state, priority): count for state, priority, count, _ in counted},
                 {priority: max(0.0, age) for state, priority, _, age in counted if state == "queued"},
                 alive,
@@ -57,7 +56,7 @@ class Gauges:
             )
 
     async def judged(self) -> Judged:
-        """Reads all rows of labels and audits: for now and then."""
+        """The counts of labels and audits. Reads all their rows, so do not call it often."""
         async with self._database.read() as connection:
             said = select(labels.c.source, labels.c.right, func.count()).group_by(labels.c.source, labels.c.right)
             looked = select(audits.c.state, func.count()).group_by(audits.c.state)

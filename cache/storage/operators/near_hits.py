@@ -1,6 +1,6 @@
-"""Pairs of a new prompt and a clip, as people look at them: what was served, what was refused, what was audited.
+"""Pairs of a new prompt and a clip for labelling: near hits, refusals and audits.
 
-One question for all of them: does this clip show what was asked for? A refusal that gets a yes was one too many.
+The question is always: does this clip show what was asked for? For a refusal, "yes" means that it was a mistake.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from cache.errors import Conflict, NotFound
 from cache.ids import is_id
 from cache.request import Request
-from cache.storage.database import Database
-from cache.storage.labels import Labels
-from cache.storage.requests import request_of
-from cache.storage.tables import clips, labels, recipes, requests
-from cache.storage.tables_for_operators import audits
+from cache.storage.database.database import Database
+from cache.storage.requests.labels import Labels
+from cache.storage.requests.requests import request_of
+from cache.storage.tables import audits, clips, labels, recipes, requests
 from cache.verdict import Refusal
 
-Kind = Literal["near", "refused", "audit"]
-KINDS: tuple[Kind, ...] = ("near", "refused", "audit")
+PairKind = Literal["near", "refused", "audit"]
+KINDS: tuple[PairKind, ...] = ("near", "refused", "audit")
 BY_PEOPLE = ("admin", "audit")
 
 
 @dataclass(frozen=True)
 class Paired:
-    """A clip as it stands in a pair; `state` is None once it is collected."""
+    """The clip of a pair; `state` is None once it is collected. `assisted`: it was started from another clip."""
 
     id: str
     tenant: str | None
     prompt: str | None
     state: str | None
+    assisted: bool = False
 
     @property
     def there(self) -> bool:
@@ -42,13 +42,13 @@ class Paired:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """`label` is the latest word of whoever runs the place, `feedback` the client's own. `reason` is that of a refusal.
-    `made` is what an audit's prompt itself became.
+class LabelledPair:
+    """A pair. `label`: the latest one by an operator; `feedback`: the client's. `reason`: that of a refusal.
+    `made`: the clip rendered for an audit. Of an audited miss `clip` is the assisted one of the two, and `made` the one from noise.
     """
 
     request: Request
-    kind: Kind
+    kind: PairKind
     clip: Paired
     similarity: float | None
     confidence: float | None
@@ -61,7 +61,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Answers:
-    """Words that a clip answered, and how often. `similarity` is that of a near hit."""
+    """A prompt that a clip answered, with the number of times. `similarity`: that of a near hit."""
 
     prompt: str
     verdict: str
@@ -73,8 +73,10 @@ class NearHits:
     def __init__(self, database: Database, labels: Labels) -> None:
         self._database, self._labels = database, labels
 
-    async def page(self, kind: Kind, tenant: str | None, unlabelled: bool, before: str | None, limit: int) -> tuple[list[Pair], bool]:
-        """Newest first, behind the request `before`; and whether more follow. `tenant` None: of all tenants."""
+    async def page(
+        self, kind: PairKind, tenant: str | None, unlabelled: bool, before: str | None, limit: int
+    ) -> tuple[list[LabelledPair], bool]:
+        """One page, newest first, after the request `before`, and whether more follow. `tenant` None: all tenants."""
         condition = and_(_of_kind(kind), requests.c.deleted_at.is_(None))
         if tenant is not None:
             condition = and_(condition, requests.c.tenant == tenant)
@@ -88,8 +90,8 @@ class NearHits:
             rows = (await connection.execute(query)).all()
             return await self._pairs(connection, kind, rows[:limit]), len(rows) > limit
 
-    async def newer(self, kind: Kind, tenant: str | None, since: str, most: int = 100) -> int:
-        """How many pairs came after the request `since`, counted up to `most`."""
+    async def newer(self, kind: PairKind, tenant: str | None, since: str, most: int = 100) -> int:
+        """The number of pairs after the request `since`, counted up to `most`."""
         condition = and_(_of_kind(kind), requests.c.deleted_at.is_(None), requests.c.id > since)
         if tenant is not None:
             condition = and_(condition, requests.c.tenant == tenant)
@@ -98,7 +100,7 @@ class NearHits:
             return int((await connection.execute(select(func.count()).select_from(some))).scalar_one())
 
     async def answers(self, clip_id: str, tenant: str | None, limit: int = 20) -> list[Answers]:
-        """For which words the clip answered requests of `tenant` (None: of all), the most frequent first."""
+        """The prompts of `tenant` (None: of all) that the clip answered, the most frequent first."""
         kept = and_(requests.c.clip_id == clip_id, requests.c.prompt.is_not(None), requests.c.deleted_at.is_(None))
         if tenant is not None:
             kept = and_(kept, requests.c.tenant == tenant)
@@ -107,25 +109,25 @@ class NearHits:
         async with self._database.read() as connection:
             return [Answers(row[0], row[1], int(row[2]), row[3]) for row in await connection.execute(query)]
 
-    async def one(self, request_id: str, kind: Kind) -> Pair:
-        """NotFound for what is no such pair, or none any more."""
+    async def one(self, request_id: str, kind: PairKind) -> LabelledPair:
+        """The pair of a request. Raises NotFound if there is no such pair."""
         condition = and_(requests.c.id == request_id, requests.c.deleted_at.is_(None), _of_kind(kind))
         async with self._database.read() as connection:
             rows = (await connection.execute(_ALL.where(condition))).all() if is_id("video", request_id) else []
             if not rows:
-                raise NotFound(f"there is no such pair of the request {request_id[:64]!r}", "request")
+                raise NotFound(f"there is no such pair for the request {request_id[:64]!r}", "request")
             return (await self._pairs(connection, kind, rows))[0]
 
-    async def label(self, pair: Pair, right: bool) -> Pair:
-        """One more word on the pair: the latest counts. Conflict for a request whose words were erased meanwhile."""
+    async def label(self, pair: LabelledPair, right: bool) -> LabelledPair:
+        """Adds a label; the latest counts. Raises Conflict if the request's prompt was erased in the meantime."""
         if pair.request.prompt is None:
-            raise Conflict("the words of this request are not kept: nobody can judge it")
+            raise Conflict("the prompt of this request is not stored, so it cannot be labelled")
         said = replace(pair.request, clip_id=pair.clip.id, similarity=pair.similarity, confidence=pair.confidence)
         async with self._database.write() as connection:
             await self._labels.add(connection, said, right, "audit" if pair.kind == "audit" else "admin")
         return replace(pair, label=right)
 
-    async def _pairs(self, connection: AsyncConnection, kind: Kind, rows: Sequence[Row[Any]]) -> list[Pair]:
+    async def _pairs(self, connection: AsyncConnection, kind: PairKind, rows: Sequence[Row[Any]]) -> list[LabelledPair]:
         asked = [request_of(row) for row in rows]
         shown = {request.id: _shown(kind, request) for request in asked}
         own: dict[str, str | None] = {}
@@ -137,13 +139,14 @@ class NearHits:
         words = await _words(connection, list(shown))
         pairs = []
         for request in asked:
-            refusal = shown[request.id]
+            refusal, made_id = shown[request.id], own.get(request.id)
             clip_id = refusal.clip_id or ""
+            if made_id is not None and request.verdict == "miss" and made_id in there and there[made_id].assisted:
+                clip_id, made_id = made_id, clip_id
             said = words.get((request.id, clip_id), {})
             others = tuple(one for one in request.refused if one is not refusal)
-            made_id = own.get(request.id)
             pairs.append(
-                Pair(
+                LabelledPair(
                     request, kind, there.get(clip_id) or Paired(clip_id, None, None, None), refusal.similarity, refusal.confidence,
                     refusal.reason if kind == "refused" else None, said.get("people"), said.get("client"), others,
                     None if made_id is None else there.get(made_id) or Paired(made_id, None, None, None),
@@ -155,9 +158,9 @@ class NearHits:
 _ALL = select(requests, recipes.c.fields).join(recipes, recipes.c.key == requests.c.recipe_key)
 
 
-def _of_kind(kind: Kind) -> ColumnElement[bool]:
+def _of_kind(kind: PairKind) -> ColumnElement[bool]:
     if kind == "refused":
-        # The first refusal names its clip unless the rule was about no clip at all ("seed pinned").
+        # The first refusal names its clip, unless its reason is not about a clip ("seed pinned").
         return and_(requests.c.verdict == "miss", requests.c.refused[(0, "clip_id")].as_string().is_not(None))
     if kind == "audit":
         return requests.c.id.in_(select(audits.c.request_id).where(audits.c.state == "made"))
@@ -165,20 +168,20 @@ def _of_kind(kind: Kind) -> ColumnElement[bool]:
     return or_(requests.c.verdict == "near", joined)
 
 
-def _shown(kind: Kind, request: Request) -> Refusal:
-    """The clip of the pair, in the shape of a refusal: the best one refused, else the one served."""
+def _shown(kind: PairKind, request: Request) -> Refusal:
+    """The clip of the pair as a Refusal: the best one refused, or the one served."""
     if kind == "refused":
         return next(one for one in request.refused if one.clip_id is not None)
     return Refusal("", request.similarity, request.confidence, request.clip_id)
 
 
 async def _paired(connection: AsyncConnection, ids: Iterable[str]) -> dict[str, Paired]:
-    query = select(clips.c.id, clips.c.tenant, clips.c.prompt, clips.c.state).where(clips.c.id.in_(list(ids)))
+    query = select(clips.c.id, clips.c.tenant, clips.c.prompt, clips.c.state, clips.c.donor.is_not(None)).where(clips.c.id.in_(list(ids)))
     return {row.id: Paired(*row) for row in await connection.execute(query)}
 
 
 async def _words(connection: AsyncConnection, ids: list[str]) -> dict[tuple[str, str], dict[str, bool]]:
-    """By request and clip: the latest word of people, and the latest of the client."""
+    """The latest label by people and the latest by the client, by request and clip."""
     query = select(labels.c.request_id, labels.c.clip_id, labels.c.right, labels.c.source)
     query = query.where(labels.c.request_id.in_(ids), labels.c.weight >= 1.0).order_by(labels.c.id)
     said: dict[tuple[str, str], dict[str, bool]] = {}

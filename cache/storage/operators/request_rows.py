@@ -1,22 +1,24 @@
-"""Requests as those who run the place look at them: across tenants, by time and verdict, newest first."""
+"""Rows of requests for operators: across tenants, by time and verdict, newest first."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import literal_column, select
+from sqlalchemy import Row, literal_column, select
 
-from cache.request import VerdictWord
-from cache.storage.database import Database
+from cache.storage.database.database import Database
 from cache.storage.tables import JUDGED, requests
+from cache.verdict import VerdictWord
 
-Spared = Literal["any", "yes", "nearness"]
+Spared = Literal["any", "yes", "nearness", "assist"]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One row. `prompt` is None where it was erased or is not kept; whoever shows it asks may_read first. Times in Unix seconds."""
+class RequestRow:
+    """A row. `prompt` is None if erased or not stored; check may_read before showing it. Times are Unix seconds. `seconds`: from the
+    request to its answer; None while it is open, and of a hit until its time is written, within a second or two.
+    """
 
     id: str
     tenant: str
@@ -31,26 +33,30 @@ class Asked:
     clip_id: str | None
     job_id: str | None
     gpu_seconds_saved: float
+    assist_saved: float
     error_code: str | None
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """`before` is an id: the page after that row. `spared`: those who saved a render; `nearness`: that only the judge could save."""
+class RequestFilter:
+    """A filter. `before`: an id, the page after that row. `spared`: requests that saved a render, `nearness`: by the judge alone, or
+    `assist`: whose own render a donor shortened. `id`: this very request.
+    """
 
     since: float = 0.0
     until: float = 1e12
     verdict: VerdictWord | None = None
     spared: Spared = "any"
     before: str | None = None
+    id: str | None = None
 
 
 class RequestRows:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, wanted: Wanted, limit: int) -> tuple[list[Asked], bool]:
-        """One page, and whether more follow. Ids sort by their making."""
+    async def page(self, wanted: RequestFilter, limit: int) -> tuple[list[RequestRow], bool]:
+        """One page, and whether more follow. Ids sort by creation time."""
         query = select(requests).where(requests.c.created_at >= wanted.since, requests.c.created_at < wanted.until)
         if wanted.verdict is not None:
             query = query.where(requests.c.verdict == wanted.verdict)
@@ -58,16 +64,20 @@ class RequestRows:
             query = query.where(requests.c.gpu_seconds_saved > 0)
         if wanted.spared == "nearness":
             query = query.where(literal_column(f"({JUDGED})"), requests.c.asked_before.is_(False), requests.c.clip_id.is_not(None))
+        if wanted.spared == "assist":
+            query = query.where(requests.c.assist_saved > 0)
+        if wanted.id is not None:
+            query = query.where(requests.c.id == wanted.id)
         if wanted.before is not None:
             query = query.where(requests.c.id < wanted.before)
         async with self._database.read() as connection:
             rows = (await connection.execute(query.order_by(requests.c.id.desc()).limit(limit + 1))).all()
         found = [
-            Asked(
+            RequestRow(
                 id=row.id,
                 tenant=row.tenant,
                 created_at=row.created_at,
-                seconds=None if row.completed_at is None else max(0.0, row.completed_at - row.created_at),
+                seconds=_took(row),
                 prompt=row.prompt,
                 verdict=row.verdict,
                 reason=row.reason,
@@ -77,8 +87,18 @@ class RequestRows:
                 clip_id=row.clip_id,
                 job_id=row.job_id,
                 gpu_seconds_saved=row.gpu_seconds_saved,
+                assist_saved=row.assist_saved,
                 error_code=row.error_code,
             )
             for row in rows[:limit]
         ]
         return found, len(rows) > limit
+
+
+def _took(row: Row[Any]) -> float | None:
+    """Seconds from request to answer, by the rule of tally.py."""
+    if row.answer_ms is not None:
+        return float(row.answer_ms / 1000.0)
+    if row.completed_at is None or row.verdict in {"exact", "near"}:
+        return None
+    return float(max(0.0, row.completed_at - row.created_at))

@@ -1,66 +1,74 @@
-"""What the cache was worth: verdicts over time, answer times, GPU-seconds saved, and how right near hits were."""
+"""Statistics of the cache: verdicts over time, answer times, GPU-seconds saved, and the measured precision of near hits."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from cache.precision import Precision, precision
-from cache.request import VerdictWord
-from cache.storage.database import Database
+from cache.precision import HitPrecision, precision
+from cache.storage.database.database import Database
 from cache.storage.operators.buckets import quantile
 from cache.storage.operators.tally import HOUR, counted
 from cache.storage.tables import clip_objects, clips, jobs, labels
+from cache.verdict import VerdictWord
 
-View = Literal["hour", "day", "week"]
+TimeWindow = Literal["hour", "day", "week"]
 VERDICTS: tuple[VerdictWord, ...] = get_args(VerdictWord)
 CLIENTS, BACKGROUND = "interactive", "background"
 
-# Size of a slot, how many are shown, and when the first began: weeks begin on Mondays, and 1 January 1970 was a Thursday.
-VIEWS: dict[View, tuple[int, int, int]] = {"hour": (HOUR, 48, 0), "day": (24 * HOUR, 30, 0), "week": (168 * HOUR, 26, 4 * 24 * HOUR)}
+# Size of a slot, number of slots, and offset of the first: weeks start on Mondays, and 1 January 1970 was a Thursday.
+VIEWS: dict[TimeWindow, tuple[int, int, int]] = {"hour": (HOUR, 48, 0), "day": (24 * HOUR, 30, 0), "week": (168 * HOUR, 26, 4 * 24 * HOUR)}
 _EVER = 1e12  # a time after every request
 
 
 @dataclass
-class Count:
-    """Requests of one kind. `saved` and `nearness_saved` in GPU-seconds; `nearness` are those that only a judge could answer."""
+class RequestCount:
+    """Counts of requests of one kind. `made`, `saved`, `nearness_saved`: GPU-seconds; `nearness`: those that only the judge could answer.
+    `assisted`: those whose own render started from a donor, and `assist_saved` what that spared, which is not in `saved`.
+    """
 
     count: int = 0
     failed: int = 0
+    made: float = 0.0
     saved: float = 0.0
     nearness: int = 0
     nearness_saved: float = 0.0
+    assisted: int = 0
+    assist_saved: float = 0.0
     buckets: dict[int, int] = field(default_factory=dict)
 
-    def add(self, other: Count) -> None:
+    def add(self, other: RequestCount) -> None:
         self.count += other.count
         self.failed += other.failed
+        self.made += other.made
         self.saved += other.saved
         self.nearness += other.nearness
         self.nearness_saved += other.nearness_saved
+        self.assisted += other.assisted
+        self.assist_saved += other.assist_saved
         for bucket, count in other.buckets.items():
             self.buckets[bucket] = self.buckets.get(bucket, 0) + count
 
     def took(self, share: float) -> float | None:
-        """Seconds from ask to answer that `share` of the answered took at most."""
+        """The quantile `share` of the seconds from request to answer."""
         return quantile(self.buckets, share)
 
 
 @dataclass
 class Slot:
-    """From `start` (Unix seconds), for the size of the view. `verdicts` counts what was asked interactively; the rest is
-    what was asked in the background, such as by a plan.
+    """The counts of one slot from `start` (Unix seconds). `verdicts`: interactive requests; `background`: those of
+    background priority, such as a plan's.
     """
 
     start: float
     seconds: int
-    verdicts: dict[VerdictWord, Count] = field(default_factory=lambda: {verdict: Count() for verdict in VERDICTS})
-    background: dict[VerdictWord, Count] = field(default_factory=lambda: {verdict: Count() for verdict in VERDICTS})
+    verdicts: dict[VerdictWord, RequestCount] = field(default_factory=lambda: {verdict: RequestCount() for verdict in VERDICTS})
+    background: dict[VerdictWord, RequestCount] = field(default_factory=lambda: {verdict: RequestCount() for verdict in VERDICTS})
 
     @property
     def asked(self) -> int:
@@ -72,7 +80,7 @@ class Slot:
 
     @property
     def hit_rate(self) -> float | None:
-        """Exact and near hits among all that was asked interactively."""
+        """The share of exact and near hits among all interactive requests."""
         return self.hits / self.asked if self.asked else None
 
     @property
@@ -83,6 +91,14 @@ class Slot:
     def nearness_saved(self) -> float:
         return sum(count.nearness_saved for count in (*self.verdicts.values(), *self.background.values()))
 
+    @property
+    def assisted(self) -> int:
+        return sum(count.assisted for count in (*self.verdicts.values(), *self.background.values()))
+
+    @property
+    def assist_saved(self) -> float:
+        return sum(count.assist_saved for count in (*self.verdicts.values(), *self.background.values()))
+
     def add(self, other: Slot) -> None:
         for verdict in VERDICTS:
             self.verdicts[verdict].add(other.verdicts[verdict])
@@ -91,7 +107,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Stock:
-    """What is there now. `bytes` counts every object that a row names, also of clips that wait for their grace time."""
+    """The current stock. `bytes` counts every object that a row names, including those of withdrawn clips within their grace time."""
 
     clips: int
     bytes: int
@@ -107,8 +123,8 @@ class Statistics:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def slots(self, view: View, now: float | None = None) -> list[Slot]:
-        """Every slot of the view, the present one last, those without requests too."""
+    async def slots(self, view: TimeWindow, now: float | None = None) -> list[Slot]:
+        """All slots of the view, the current one last, including empty ones."""
         size, shown, offset = VIEWS[view]
         last = int(((time.time() if now is None else now) - offset) // size)
         first = last - shown + 1
@@ -118,7 +134,7 @@ class Statistics:
         return [found[at] for at in sorted(found)]
 
     async def since(self, start: float, until: float = _EVER) -> Slot:
-        """One count of everything between two times; for pruned requests, whose hour began between them."""
+        """The counts between two times; a pruned request counts by the start of its hour."""
         found: dict[int, Slot] = {0: Slot(start, int(min(until, _EVER) - start))}
         async with self._database.read() as connection:
             await self._fill(connection, found, start, until, 10**13, 0)
@@ -130,7 +146,18 @@ class Statistics:
             if slot is None:
                 continue  # a pruned hour at the edge
             kinds = slot.background if row.priority == BACKGROUND else slot.verdicts
-            counted_here = Count(row.count, row.failed, row.saved, row.nearness, row.nearness_saved, {row.bucket: row.count})
+            # PostgreSQL's sums of whole numbers come as decimals, which no float can be multiplied with.
+            counted_here = RequestCount(
+                count=int(row.count),
+                failed=int(row.failed),
+                made=float(row.made),
+                saved=float(row.saved),
+                nearness=int(row.nearness),
+                nearness_saved=float(row.nearness_saved),
+                assisted=int(row.assisted),
+                assist_saved=float(row.assist_saved),
+                buckets={row.bucket: int(row.count)},
+            )
             kinds[row.verdict].add(counted_here)
 
     async def stock(self) -> Stock:
@@ -156,18 +183,27 @@ class Statistics:
             rendering=sum(count for (state, _), count in work.items() if state == "leased"),
         )
 
-    async def precision(self, sources: Sequence[str] = ("admin", "audit")) -> Precision:
-        """Of near hits, by the last full-weight word of these sources on each."""
+    async def precision(self, sources: Sequence[str] = ("admin", "audit")) -> HitPrecision:
+        """The precision of near hits, by the latest full-weight label of these sources on each."""
         said = (labels.c.verdict == "near", labels.c.weight >= 1.0, labels.c.source.in_(sources))
         last = select(func.max(labels.c.id)).where(*said).group_by(labels.c.request_id)
+        return await self._counted(last)
+
+    async def assisted(self) -> HitPrecision:
+        """The assisted clips that people or clients found right for their own words, by the latest full-weight label on each."""
+        own = and_(clips.c.id == labels.c.clip_id, clips.c.spec_key == labels.c.spec_key, clips.c.donor.is_not(None))
+        last = select(func.max(labels.c.id)).join(clips, own).where(labels.c.weight >= 1.0).group_by(labels.c.clip_id)
+        return await self._counted(last)
+
+    async def _counted(self, last: Select[Any]) -> HitPrecision:
         query = select(labels.c.right, func.count()).where(labels.c.id.in_(last)).group_by(labels.c.right)
         async with self._database.read() as connection:
             counts = {bool(right): int(count) for right, count in await connection.execute(query)}
         return precision(counts.get(True, 0), counts.get(False, 0))
 
 
-def whole(slots: Sequence[Slot]) -> Slot:
-    """All slots as one."""
+def sum_of_slots(slots: Sequence[Slot]) -> Slot:
+    """The sum of all slots."""
     total = Slot(slots[0].start, sum(slot.seconds for slot in slots))
     for slot in slots:
         total.add(slot)

@@ -1,4 +1,4 @@
-"""Which clips an address line asks for, and back: the same words on the page, in links and under /admin/api/. Pure."""
+"""The clip filter of a query string, and back: the same fields on the page, in links and under /admin/api/. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from cache.ids import is_id
 from cache.storage.operators.clip_search import SORTS, STATES, ClipFilter, ClipSort
 from gateway.admin.fields import a_moment, one_of
 
-# What of an address line belongs to the filter, and what to the list.
+# Query fields of the filter, and those of the list.
 NAMES = ("tenant", "model", "size", "quality", "recipe", "tag", "state", "pinned", "since", "until", "text", "removal")
 LISTING = ("sort", "order", "after")
 
 
 @dataclass(frozen=True)
-class Asked:
-    """`sent` are the words of the filter as they came, for links that ask for the same."""
+class ClipQuery:
+    """A filter with its sort order. `sent`: its fields as they came, for links that ask for the same."""
 
     filter: ClipFilter
     sent: dict[str, str]
@@ -27,8 +27,8 @@ class Asked:
     after: str | None
 
 
-def asked(fields: Mapping[str, str], reader: str | None) -> Asked:
-    """`reader` is the tenant whose words may be read, None: all."""
+def asked(fields: Mapping[str, str], reader: str | None) -> ClipQuery:
+    """The query in `fields`. `reader`: the tenant whose prompts may be read, None for all. Raises Invalid, naming the field."""
     for name in fields:
         if name not in {*NAMES, *LISTING, "csrf", "counted_at", "dry_run"}:
             raise Invalid(name[:64], f"unknown field {name[:64]!r}; known: {', '.join((*NAMES, *LISTING))}", "unknown_parameter")
@@ -57,7 +57,7 @@ def asked(fields: Mapping[str, str], reader: str | None) -> Asked:
         raise Invalid("after", "after is the id of a clip")
     sent = {name: fields[name] for name in NAMES if fields.get(name)}
     ascending = one_of(fields, "order", ("desc", "asc"), "desc") == "asc"
-    return Asked(wanted, sent, one_of(fields, "sort", SORTS, "created"), ascending, after)
+    return ClipQuery(wanted, sent, one_of(fields, "sort", SORTS, "created"), ascending, after)
 
 
 def _state(word: str) -> ClipState:

@@ -1,4 +1,4 @@
-"""Jobs: what is being made, by whom and how far it is, what waits, and what came of the last ones."""
+"""The jobs pages: what is rendering, by which worker and how far along; what is queued; what finished recently."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from litestar.params import FromPath
 from cache.errors import Conflict, NotFound
 from cache.ids import is_id
 from gateway.admin.charts import waterfall
-from gateway.admin.fields import Asked, address, form, one_of, plain, query, wants_json, words
-from gateway.admin.page import page, sent_to, twin
-from gateway.entry.access import caller_of
-from gateway.http.reply import Reply
-from generator.job import OPEN, Priority, State
-from generator.queueing.queue import Queue
-from generator.queueing.queue_board import ENDED, Board, BoardJob
-from generator.queueing.signals import Signals
+from gateway.admin.fields import address, one_of, prompt_json, query_fields, shown_prompt, wants_json
+from gateway.admin.page import json_variant, page, sent_to
+from gateway.auth.access import caller_of
+from gateway.http.forms import form
+from gateway.http.reply import AnyRequest, Reply
+from generator.job import OPEN, JobState, Priority
+from generator.queue.board import ENDED, Board, BoardJob
+from generator.queue.queue import Queue
+from generator.queue.signals import Signals
 
 log = structlog.get_logger(__name__)
 
@@ -38,89 +39,92 @@ class Jobs:
             route("/admin/jobs/now", http_method=reading, status_code=200)(self.now),
             route(["/admin/jobs/{job_id:str}", "/admin/api/jobs/{job_id:str}"], http_method=reading, status_code=200)(self.show),
             route(
-                ["/admin/jobs/{job_id:str}/{deed:str}", "/admin/api/jobs/{job_id:str}/{deed:str}"],
+                ["/admin/jobs/{job_id:str}/{action:str}", "/admin/api/jobs/{job_id:str}/{action:str}"],
                 http_method=["POST"],
                 status_code=200,
             )(self.do),
         ]
 
-    async def list(self, request: Asked) -> Reply:
+    async def list(self, request: AnyRequest) -> Reply:
         facts = await self._facts(request)
         if wants_json(request):
-            return twin(
+            return json_variant(
                 request,
                 {
                     "open": facts["open_count"],
+                    "model_gone": facts["gone"],
                     "queue": [self._shape(request, one) for one in facts["open_jobs"]],
                     "ended": [self._shape(request, one) for one in facts["ended_jobs"]],
                 },
             )
         return page(request, "jobs.html", **facts)
 
-    async def now(self, request: Asked) -> Reply:
-        """The live part of the page."""
+    async def now(self, request: AnyRequest) -> Reply:
+        """The live fragment of the page."""
         return page(request, "jobs_now.html", **await self._facts(request))
 
-    async def _facts(self, request: Asked) -> dict[str, Any]:
-        ended = one_of(query(request), "ended", ENDED, "all")
+    async def _facts(self, request: AnyRequest) -> dict[str, Any]:
+        ended = one_of(query_fields(request), "ended", ENDED, "all")
         open_jobs, count = await self._board.open(_MOST_OPEN)
         ended_jobs = await self._board.ended(ended, _MOST_ENDED)
         return {
             "open_count": count,
+            "gone": await self._board.gone(),
             "open_jobs": open_jobs,
             "ended_jobs": ended_jobs,
-            "working": [self._row(request, one) for one in open_jobs if one.job.state is State.LEASED],
-            "queued": [self._row(request, one) for one in open_jobs if one.job.state is State.QUEUED],
+            "working": [self._row(request, one) for one in open_jobs if one.job.state is JobState.LEASED],
+            "queued": [self._row(request, one) for one in open_jobs if one.job.state is JobState.QUEUED],
             "over": [self._row(request, one) for one in ended_jobs],
             "ended": ended,
             "choices": [(word, address("/admin/jobs", ended=word)) for word in ENDED],
             "live": address("/admin/jobs/now", ended=ended),
-            "twin": address("/admin/api/jobs", ended=ended),
+            "json_url": address("/admin/api/jobs", ended=ended),
         }
 
-    async def show(self, request: Asked, job_id: FromPath[str]) -> Reply:
+    async def show(self, request: AnyRequest, job_id: FromPath[str]) -> Reply:
         found = await self._board.one(job_id) if is_id("job", job_id) else None
         if found is None:
             raise NotFound(f"no job has the id {job_id[:64]!r}", "job_id")
         if wants_json(request):
-            return twin(request, self._shape(request, found))
+            return json_variant(request, self._shape(request, found))
         stages = waterfall("stages", "Where the time went", found.stages_ms) if found.stages_ms else None
-        return page(request, "job.html", one=self._row(request, found), stages=stages, twin=f"/admin/api/jobs/{job_id}")
+        return page(request, "job.html", one=self._row(request, found), stages=stages, json_url=f"/admin/api/jobs/{job_id}")
 
-    async def do(self, request: Asked, job_id: FromPath[str], deed: FromPath[str]) -> Reply:
+    async def do(self, request: AnyRequest, job_id: FromPath[str], action: FromPath[str]) -> Reply:
         fields = await form(request)
-        if not is_id("job", job_id) or deed not in {"cancel", "raise"}:
-            raise NotFound(f"there is nothing to {deed[:40]!r} at {job_id[:64]!r}", "job_id")
-        changed = await (self._queue.cancel(job_id, _CANCELLED) if deed == "cancel" else self._queue.raise_priority(job_id))
+        if not is_id("job", job_id) or action not in {"cancel", "raise"}:
+            raise NotFound(f"unknown action {action[:40]!r} or job {job_id[:64]!r}", "job_id")
+        changed = await (self._queue.cancel(job_id, _CANCELLED) if action == "cancel" else self._queue.raise_priority(job_id))
         if not changed:
             found = await self._board.one(job_id)
             if found is None:
                 raise NotFound(f"no job has the id {job_id!r}", "job_id")
-            raise Conflict("this job is interactive already" if found.job.state in OPEN else f"this job is {found.job.state} already")
-        log.info("job changed by hand", job=job_id, deed=deed, by=caller_of(request).key_id)
+            raise Conflict("this job is already interactive" if found.job.state in OPEN else f"this job is already {found.job.state}")
+        log.info("job changed by an operator", job=job_id, action=action, by=caller_of(request).key_id)
         if wants_json(request):
-            return twin(request, {"job": job_id, "done": deed})
+            return json_variant(request, {"job": job_id, "done": action})
         if request.headers.get("hx-request") == "true":
             return await self.now(request)
         return sent_to(f"/admin/jobs/{job_id}" if fields.get("then") == "job" else "/admin/jobs")
 
     def _progress(self, found: BoardJob) -> tuple[str, int]:
-        """Stage and percent: a render of this process has gone further than its row says."""
+        """Stage and percent. A render in this process is further along than its row says."""
         told = self._signals.progress(found.job.id)
         if told is None or told.percent < found.job.progress:
             return found.job.stage, found.job.progress
         return told.stage, min(told.percent, 99)
 
-    def _row(self, request: Asked, found: BoardJob) -> dict[str, Any]:
-        """One job for a template."""
+    def _row(self, request: AnyRequest, found: BoardJob) -> dict[str, Any]:
+        """A job as the templates take it."""
         job = found.job
         stage, percent = self._progress(found)
         return {
             "id": job.id,
-            "prompt": words(request, job.tenant, found.prompt),
+            "prompt": shown_prompt(request, job.tenant, found.prompt),
             "tenant": job.tenant,
             "state": job.state.value,
             "priority": job.priority.value,
+            "purpose": found.purpose,
             "raisable": job.priority is Priority.BACKGROUND and job.state in OPEN,
             "open": job.state in OPEN,
             "recipe": job.recipe,
@@ -144,16 +148,17 @@ class Jobs:
             "stages": waterfall(f"stages-{job.id}", "Where the time went", found.stages_ms) if found.stages_ms else None,
         }
 
-    def _shape(self, request: Asked, found: BoardJob) -> dict[str, Any]:
-        """One job for a program."""
+    def _shape(self, request: AnyRequest, found: BoardJob) -> dict[str, Any]:
+        """A job as the JSON variant shows it."""
         job = found.job
         stage, percent = self._progress(found)
         return {
             "job": job.id,
             "tenant": job.tenant,
-            "prompt": plain(request, job.tenant, found.prompt),
+            "prompt": prompt_json(request, job.tenant, found.prompt),
             "state": job.state.value,
             "priority": job.priority.value,
+            "purpose": found.purpose,
             "position": found.position,
             "requests_waiting": found.asking,
             "stage": stage,

@@ -1,4 +1,4 @@
-"""Keys: who may call, as which tenant, and how much. A key is shown once, on the page that answers its making."""
+"""The keys page: who may call, as which tenant, and how much. A key is shown once, on the page that follows its creation."""
 
 from __future__ import annotations
 
@@ -7,21 +7,20 @@ from dataclasses import asdict
 from typing import Any, cast, get_args
 
 import structlog
-from litestar import Request, route
+from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from cache.errors import Invalid
-from cache.storage.accounts import Accounts, Key, Rate, Role, Share, Terms
-from cache.storage.operators.sessions import Sessions
-from gateway.admin.page import form, page, sent_to, twin
-from gateway.entry.access import caller_of
+from cache.storage.fleet.accounts import Accounts, Key, KeyTerms, Rate, Role, Share
+from cache.storage.fleet.sessions import Sessions
+from gateway.admin.page import json_variant, page, sent_to
+from gateway.auth.access import caller_of
+from gateway.http.forms import form
 from gateway.http.problems import status_of
-from gateway.http.reply import Reply
+from gateway.http.reply import AnyRequest, Reply
 
 log = structlog.get_logger(__name__)
-
-Asked = Request[Any, Any, Any]
 
 
 class KeysPage:
@@ -36,36 +35,36 @@ class KeysPage:
             route("/admin/api/keys", http_method=["GET", "HEAD"], status_code=200)(self.told),
         ]
 
-    async def look(self, request: Asked) -> Reply:
+    async def look(self, request: AnyRequest) -> Reply:
         return await self._page(request)
 
-    async def make(self, request: Asked) -> Reply:
-        """A refusal keeps what was typed and says what is wrong with it."""
+    async def make(self, request: AnyRequest) -> Reply:
+        """Creates a key. A rejected form keeps what was typed and says what is wrong with it."""
         typed = await form(request)
         try:
-            terms = terms_of(typed)
+            terms = key_terms(typed)
             if terms.role != "admin" and not await self._accounts.any():
-                raise Invalid("role", "the first key ends open mode, so it has to be an admin's: with another nobody could come back here")
+                raise Invalid("role", "the first key ends open mode, so it must be an admin key: else nobody could sign in here")
             key, secret = await self._accounts.create(terms)
         except Invalid as error:
             return await self._page(request, status=status_of(Invalid), problem=error.message, wrong=error.field, typed=typed)
-        log.info("key made at the admin page", key=key.id, tenant=key.tenant, role=key.role, by=caller_of(request).key_id)
+        log.info("key created at the admin pages", key=key.id, tenant=key.tenant, role=key.role, by=caller_of(request).key_id)
         return await self._page(request, made=key, secret=secret)
 
-    async def take_back(self, request: Asked, key_id: FromPath[str]) -> Reply:
+    async def take_back(self, request: AnyRequest, key_id: FromPath[str]) -> Reply:
         await self._accounts.revoke(key_id)
         await self._sessions.end_all(key_id)
-        log.warning("key revoked at the admin page", key=key_id, by=caller_of(request).key_id)
+        log.warning("key revoked at the admin pages", key=key_id, by=caller_of(request).key_id)
         return sent_to("/admin/keys")
 
-    async def told(self, request: Asked) -> Reply:
-        return twin(
+    async def told(self, request: AnyRequest) -> Reply:
+        return json_variant(
             request, {"keys": [asdict(key) | {"rate": None if key.rate is None else str(key.rate)} for key in await self._accounts.list()]}
         )
 
     async def _page(
         self,
-        request: Asked,
+        request: AnyRequest,
         *,
         status: int = 200,
         made: Key | None = None,
@@ -80,8 +79,8 @@ class KeysPage:
         return page(request, "keys.html", status=status, typed=typed or {"role": "admin" if opened else "user"}, **facts)
 
 
-def terms_of(typed: Mapping[str, str]) -> Terms:
-    """Invalid, naming the field, for what is no key."""
+def key_terms(typed: Mapping[str, str]) -> KeyTerms:
+    """The terms of a new key. Raises Invalid, naming the field, if they are not valid."""
     role, share = typed.get("role", "user"), typed.get("share", "") or None
     if role not in get_args(Role):
         raise Invalid("role", f"a role is one of {', '.join(get_args(Role))}")
@@ -90,7 +89,7 @@ def terms_of(typed: Mapping[str, str]) -> Terms:
     concurrency, rate = typed.get("concurrency", "").strip(), typed.get("rate", "").strip()
     if concurrency and (not concurrency.isdecimal() or len(concurrency) > 6):
         raise Invalid("concurrency", "concurrency is a number")
-    return Terms(
+    return KeyTerms(
         typed.get("tenant", "").strip(),
         cast(Role, role),
         Rate.parse(rate) if rate else None,

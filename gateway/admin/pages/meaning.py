@@ -1,4 +1,4 @@
-"""Search by meaning: type a prompt, see what would be served for it and why not the others. Nothing is recorded."""
+"""Search by meaning: for a prompt, the clip that would be served and why the others would not. Nothing is recorded."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 
-from cache.catalog import Ask
+from cache.catalog import AskedSettings
 from cache.errors import Forbidden, Invalid, RepriseError
 from cache.matching.inspection import Considered, Inspected, Inspection
 from cache.matching.rules.facts import Fact
 from cache.prompt import Prompt
 from cache.recipe import Recipe
 from cache.storage.operators.clip_search import ClipSearch
-from cache.variant import Film, tenant_scope
+from cache.variant import Spec, tenant_scope
 from cache.verdict import Exact, Near
 from gateway.admin.door import may_read, reader_of
-from gateway.admin.fields import Asked, address, query, wants_json
-from gateway.admin.page import page, twin
-from gateway.entry.access import caller_of
-from gateway.http.reply import Reply
-from gateway.models import Models
+from gateway.admin.fields import address, query_fields, wants_json
+from gateway.admin.page import json_variant, page
+from gateway.answering.models import Models
+from gateway.auth.access import caller_of
+from gateway.http.reply import AnyRequest, Reply
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A Recipe that may be searched in, and how many live clips it has."""
+class RecipeChoice:
+    """A Recipe to search in, and its number of live clips."""
 
     recipe: Recipe
     count: int
@@ -44,9 +44,9 @@ class Meaning:
     def routes(self) -> list[HTTPRouteHandler]:
         return [route(["/admin/meaning", "/admin/api/meaning"], http_method=["GET", "HEAD"], status_code=200)(self.look)]
 
-    async def look(self, request: Asked) -> Reply:
-        """`prompt`; `tenant` (whose cache) and `recipe` (its key) where it is not what a plain request would ask in."""
-        fields, caller = query(request), caller_of(request)
+    async def look(self, request: AnyRequest) -> Reply:
+        """Takes `prompt`, and optionally `tenant` and `recipe` (its key) where they differ from those of a plain request."""
+        fields, caller = query_fields(request), caller_of(request)
         tenant = fields.get("tenant", caller.tenant)
         if not may_read(reader_of(request), tenant):
             raise Forbidden("the clips and scores of other tenants are not shown")
@@ -55,8 +55,8 @@ class Meaning:
         found, problem = None, None
         if "prompt" in fields:
             try:
-                film = Film(tenant_scope(tenant), Prompt.parse(fields["prompt"]), chosen.recipe)
-                found = await self._inspection.inspect(film, shares=caller.shares and tenant == caller.tenant)
+                spec = Spec(tenant_scope(tenant), Prompt.parse(fields["prompt"]), chosen.recipe)
+                found = await self._inspection.inspect(spec, shares=caller.shares and tenant == caller.tenant)
             except RepriseError as error:
                 if wants_json(request):
                     raise
@@ -65,7 +65,7 @@ class Meaning:
             raise Invalid("prompt", "prompt is missing", "missing_required_parameter")
         if wants_json(request):
             assert found is not None, "a prompt was looked for, or said to be missing"
-            return twin(request, _shape(found, tenant, chosen.recipe))
+            return json_variant(request, _shape(found, tenant, chosen.recipe))
         return page(
             request,
             "meaning.html",
@@ -77,28 +77,28 @@ class Meaning:
             found=found,
             verdict=None if found is None else _verdict(found),
             problem=problem,
-            twin=address("/admin/api/meaning", **fields),
+            json_url=address("/admin/api/meaning", **fields),
         )
 
-    async def _choices(self, tenant: str) -> list[Choice]:
-        """What a plain request asks for first, then the Recipes of most clips."""
-        counted = {one.recipe.key: Choice(one.recipe, one.count) for one in await self._search.recipes(tenant)}
+    async def _choices(self, tenant: str) -> list[RecipeChoice]:
+        """The Recipe of a plain request first, then those with most clips."""
+        counted = {one.recipe.key: RecipeChoice(one.recipe, one.count) for one in await self._search.recipes(tenant)}
         if self._models.served:
-            usual = self._models.recipe(None, Ask())
-            counted = {usual.key: counted.get(usual.key) or Choice(usual, 0)} | counted
+            usual = self._models.recipe(None, AskedSettings())
+            counted = {usual.key: counted.get(usual.key) or RecipeChoice(usual, 0)} | counted
         return list(counted.values())
 
 
-def _chosen(choices: list[Choice], key: str | None) -> Choice:
+def _chosen(choices: list[RecipeChoice], key: str | None) -> RecipeChoice:
     if not choices:
-        raise Invalid("recipe", "there are no clips yet, and no worker has told which model it renders with")
+        raise Invalid("recipe", "there are no clips yet, and no worker has announced its model")
     if key is None:
         # The usual one, unless only others have clips.
         return choices[0] if choices[0].count else max(choices, key=lambda choice: choice.count)
     for choice in choices:
         if choice.recipe.key == key:
             return choice
-    raise Invalid("recipe", "no clip has this Recipe")
+    raise Invalid("recipe", "no clip has this recipe")
 
 
 def _verdict(found: Inspected) -> str:

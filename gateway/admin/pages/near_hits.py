@@ -1,4 +1,4 @@
-"""Near hits, refusals and audits, side by side, for a person to say which fit. One key each."""
+"""The near-hits page: near hits, refusals and audits side by side, for a person to label with one key each."""
 
 from __future__ import annotations
 
@@ -11,24 +11,27 @@ from litestar.params import FromPath
 
 from cache.errors import Forbidden, Invalid
 from cache.ids import is_id
-from cache.storage.operators.near_hits import KINDS, Kind, NearHits, Pair, Paired
+from cache.storage.operators.near_hits import KINDS, LabelledPair, NearHits, Paired, PairKind
 from gateway.admin.door import may_read, reader_of
-from gateway.admin.fields import Asked, address, form, one_of, plain, query, wants_json, words
-from gateway.admin.page import page, sent_to, twin
-from gateway.entry.access import caller_of
-from gateway.http.reply import Reply
+from gateway.admin.fields import address, one_of, prompt_json, query_fields, shown_prompt, wants_json
+from gateway.admin.page import json_variant, page, sent_to
+from gateway.admin.pages.recalibration import RecalibrationPanel
+from gateway.auth.access import caller_of
+from gateway.http.addresses import root_at
+from gateway.http.forms import form
+from gateway.http.reply import AnyRequest, Reply
 
 log = structlog.get_logger(__name__)
 
 _PAGE = 10
-_TITLES: dict[Kind, str] = {"near": "Near hits", "refused": "Refusals", "audit": "Audits"}
+_TITLES: dict[PairKind, str] = {"near": "Near hits", "refused": "Refusals", "audit": "Audits"}
 
 
 class NearHitsPage:
-    """`told` is awaited after each label of a person: the judge may learn from it."""
+    """`told` is awaited after each label that a person gives: the judge may learn from it."""
 
-    def __init__(self, near_hits: NearHits, told: Callable[[], Awaitable[object]], audit_share: float) -> None:
-        self._near_hits, self._told, self._share = near_hits, told, audit_share
+    def __init__(self, near_hits: NearHits, told: Callable[[], Awaitable[object]], panel: RecalibrationPanel, audit_share: float) -> None:
+        self._near_hits, self._told, self._panel, self._share = near_hits, told, panel, audit_share
 
     def routes(self) -> list[HTTPRouteHandler]:
         reading = ["GET", "HEAD"]
@@ -42,8 +45,8 @@ class NearHitsPage:
             )(self.label),
         ]
 
-    async def list(self, request: Asked) -> Reply:
-        fields = query(request)
+    async def list(self, request: AnyRequest) -> Reply:
+        fields = query_fields(request)
         kind = one_of(fields, "kind", KINDS, "near")
         unlabelled = one_of(fields, "unlabelled", ("", "yes"), "") == "yes"
         before = fields.get("before")
@@ -54,7 +57,10 @@ class NearHitsPage:
         follows = {**asked, "before": pairs[-1].request.id} if more else None
         if wants_json(request):
             shape = [_shape(request, pair) for pair in pairs]
-            return twin(request, {"kind": kind, "data": shape, "next": follows and address("/admin/api/near-hits", **follows)})
+            return json_variant(
+                request,
+                {"kind": kind, "data": shape, "next": follows and root_at(request.scope) + address("/admin/api/near-hits", **follows)},
+            )
         return page(
             request,
             "near_hits.html",
@@ -70,42 +76,44 @@ class NearHitsPage:
             here_again=address("/admin/near-hits", **asked, before=before),
             share=self._share,
             reader=reader_of(request),
-            twin=address("/admin/api/near-hits", **asked),
+            steps=await self._panel.steps() if kind == "near" else None,
+            prior=await self._panel.prior() if kind == "near" else None,
+            json_url=address("/admin/api/near-hits", **asked),
         )
 
-    async def newer(self, request: Asked) -> Reply:
-        """A live part: whether pairs came since the page was made. Nothing moves under the hands of who labels."""
-        fields = query(request)
+    async def newer(self, request: AnyRequest) -> Reply:
+        """A live fragment that counts the pairs newer than the page. The list itself stays still under the person who labels."""
+        fields = query_fields(request)
         kind, since = one_of(fields, "kind", KINDS, "near"), fields.get("since", "")
         if not is_id("video", since):
             raise Invalid("since", "since is the id of a request")
         count = await self._near_hits.newer(kind, reader_of(request), since)
         return page(request, "near_hits_newer.html", count=count, newer=_newer(kind, since), begin=address("/admin/near-hits", kind=kind))
 
-    async def label(self, request: Asked, kind: FromPath[str], request_id: FromPath[str]) -> Reply:
+    async def label(self, request: AnyRequest, kind: FromPath[str], request_id: FromPath[str]) -> Reply:
         fields = await form(request)
         wanted = one_of({"kind": kind}, "kind", KINDS, "near")
         right = one_of(fields, "right", ("yes", "no"), "") == "yes"
         pair = await self._near_hits.one(request_id, wanted)
         if not may_read(reader_of(request), pair.request.tenant):
-            raise Forbidden("nobody can judge what may not be read: these words are another tenant's")
+            raise Forbidden("these prompts belong to another tenant, so you can neither read nor label them")
         pair = await self._near_hits.label(pair, right)
         log.info("pair labelled", request=request_id, kind=wanted, right=right, by=caller_of(request).key_id)
         await self._told()
         if wants_json(request):
-            return twin(request, _shape(request, pair))
+            return json_variant(request, _shape(request, pair))
         if request.headers.get("hx-request") == "true":
             return page(request, "near_hits_pair.html", pair=_row(request, pair))
         then = fields.get("then", "")
         return sent_to(f"{then if then.startswith('/admin/near-hits') and then.isascii() else '/admin/near-hits'}#pair-{pair.request.id}")
 
 
-def _newer(kind: Kind, since: str) -> str:
+def _newer(kind: PairKind, since: str) -> str:
     return address("/admin/near-hits/newer", kind=kind, since=since)
 
 
-def _row(request: Asked, pair: Pair) -> dict[str, object]:
-    """One pair for a template."""
+def _row(request: AnyRequest, pair: LabelledPair) -> dict[str, object]:
+    """A pair as the templates take it."""
     asked = pair.request
     return {
         "id": asked.id,
@@ -114,7 +122,7 @@ def _row(request: Asked, pair: Pair) -> dict[str, object]:
         "tenant": asked.tenant,
         "created_at": asked.created_at,
         "recipe": asked.recipe,
-        "prompt": words(request, asked.tenant, asked.prompt),
+        "prompt": shown_prompt(request, asked.tenant, asked.prompt),
         "clip": _clip(request, pair.clip),
         "made": None if pair.made is None else _clip(request, pair.made),
         "similarity": pair.similarity,
@@ -127,17 +135,18 @@ def _row(request: Asked, pair: Pair) -> dict[str, object]:
     }
 
 
-def _clip(request: Asked, clip: Paired) -> dict[str, object]:
+def _clip(request: AnyRequest, clip: Paired) -> dict[str, object]:
     return {
         "id": clip.id,
         "there": clip.there,
         "state": clip.state,
-        "prompt": words(request, clip.tenant, clip.prompt),
+        "assisted": clip.assisted,
+        "prompt": shown_prompt(request, clip.tenant, clip.prompt),
     }
 
 
-def _shape(request: Asked, pair: Pair) -> dict[str, object]:
-    """One pair for a program."""
+def _shape(request: AnyRequest, pair: LabelledPair) -> dict[str, object]:
+    """A pair as the JSON variant shows it."""
     asked = pair.request
     return {
         "request": asked.id,
@@ -145,9 +154,9 @@ def _shape(request: Asked, pair: Pair) -> dict[str, object]:
         "verdict": asked.verdict,
         "tenant": asked.tenant,
         "created_at": asked.created_at,
-        "prompt": plain(request, asked.tenant, asked.prompt),
+        "prompt": prompt_json(request, asked.tenant, asked.prompt),
         "clip": pair.clip.id,
-        "clip_prompt": plain(request, pair.clip.tenant, pair.clip.prompt),
+        "clip_prompt": prompt_json(request, pair.clip.tenant, pair.clip.prompt),
         "similarity": pair.similarity,
         "confidence": pair.confidence,
         "reason": pair.reason,

@@ -1,53 +1,53 @@
-"""Plans: what is worth making ahead of time, how far it is, what came of it; and what had to go for want of room."""
+"""The plans pages: prompts worth rendering ahead of time, their progress and hits; and what was evicted for lack of capacity."""
 
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs
 
 import structlog
 from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from cache.errors import Forbidden, Invalid, NotFound, TooLarge, UnsupportedMedia
+from cache.errors import Forbidden, Invalid, NotFound, UnsupportedMedia
 from cache.ids import is_id
 from cache.matching.popular import Bounds
 from cache.plan import Plan, PlanPrompt
-from cache.storage.plans import Plans
+from cache.storage.requests.plans import Plans
 from gateway.admin.door import CSRF_FIELD
-from gateway.admin.fields import Asked, plain, query, wants_json, words
-from gateway.admin.page import page, sent_to, twin
-from gateway.ahead.plan_lists import Fault, ListRow, format_of, parted, read_list, resolved, row_of, settings_of
-from gateway.ahead.planner import Mined, Planner
-from gateway.entry.access import caller_of
-from gateway.http.body import Fields, Form, form_fields, read_fields
-from gateway.http.reply import Reply, headers_of
-from gateway.models import Models
+from gateway.admin.fields import prompt_json, query_fields, shown_prompt, wants_json
+from gateway.admin.page import json_variant, page, sent_to
+from gateway.answering.models import Models
+from gateway.auth.access import caller_of
+from gateway.http.body import Fields, Form, read_fields
+from gateway.http.forms import form
+from gateway.http.prompt_lists import Fault, ListRow, format_of, list_row_of, parted, read_list, resolved, settings_of
+from gateway.http.reply import AnyRequest, Reply, headers_of
+from gateway.precompute.planner import Mined, Planner
 from gateway.upkeep.capacity import Capacity
 
 log = structlog.get_logger(__name__)
 
 _SHOWN = 30  # plans on a page
 _PAGE = 100  # prompts
-_FAULTS = 20  # lines named
+_FAULTS = 20  # faulty lines shown
 _LARGEST = 900_000  # bytes of a list
-_FORM = 250_000  # of one that comes as a plain form
+_FORM = 250_000  # bytes of a list that comes as a plain form
 _BUDGET = 1000
-_MINED = Bounds(budget=0, films=500, pairs=1500)  # somebody waits for it
+_MINED = Bounds(budget=0, specs=500, pairs=1500)  # small, because somebody waits for the answer
 _FIELDS = {"prompts", "recipe", "budget", "gpu_seconds", "tenant", "start"}
-_FORM_FIELDS = {"deed", "list", "file", "recipe", "budget", CSRF_FIELD}
+_FORM_FIELDS = {"action", "list", "file", "recipe", "budget", CSRF_FIELD}
 
 
 class PlansPage:
-    """`budget`: how many prompts are proposed where nobody says how many."""
+    """`budget`: the number of prompts proposed by default."""
 
     def __init__(self, plans: Plans, planner: Planner, models: Models, capacity: Capacity, budget: int) -> None:
         self._plans, self._planner, self._models, self._capacity, self._budget = plans, planner, models, capacity, budget
 
     def routes(self) -> list[HTTPRouteHandler]:
         reading: Any = ["GET", "HEAD"]
-        one, deed = "{plan_id:str}", "{plan_id:str}/{deed:str}"
+        one, action = "{plan_id:str}", "{plan_id:str}/{action:str}"
         return [
             route(["/admin/plans", "/admin/api/plans"], http_method=reading, status_code=200)(self.index),
             route("/admin/plans/now", http_method=reading, status_code=200)(self.now),
@@ -55,18 +55,20 @@ class PlansPage:
             route("/admin/api/plans", http_method=["POST"], status_code=200)(self.create),
             route([f"/admin/plans/{one}", f"/admin/api/plans/{one}"], http_method=reading, status_code=200)(self.show),
             route(f"/admin/plans/{one}/now", http_method=reading, status_code=200)(self.show_now),
-            route([f"/admin/plans/{deed}", f"/admin/api/plans/{deed}"], http_method=["POST"], status_code=200)(self.do),
+            route([f"/admin/plans/{action}", f"/admin/api/plans/{action}"], http_method=["POST"], status_code=200)(self.do),
         ]
 
     # Looking
 
-    async def index(self, request: Asked) -> Reply:
+    async def index(self, request: AnyRequest) -> Reply:
         facts = await self._facts()
         if not wants_json(request):
             return page(request, "plans.html", **facts, budget=self._budget, told=None)
-        return twin(request, {"plans": [shape(plan) for plan in facts["plans"]], "capacity": facts["room"], "ghosts": facts["ghosts"]})
+        return json_variant(
+            request, {"plans": [shape(plan) for plan in facts["plans"]], "capacity": facts["room"], "ghosts": facts["ghosts"]}
+        )
 
-    async def now(self, request: Asked) -> Reply:
+    async def now(self, request: AnyRequest) -> Reply:
         return page(request, "plans_now.html", **await self._facts())
 
     async def _facts(self) -> dict[str, Any]:
@@ -79,30 +81,32 @@ class PlansPage:
         }
         return {"plans": await self._plans.newest(_SHOWN), "room": room, "ghosts": await capacity.ghosts.summary()}
 
-    async def show(self, request: Asked, plan_id: FromPath[str]) -> Reply:
+    async def show(self, request: AnyRequest, plan_id: FromPath[str]) -> Reply:
         facts = await self._plan(request, plan_id)
         if not wants_json(request):
             return page(request, "plan.html", **facts)
         prompts = [_prompt_shape(request, facts["plan"], one) for one in facts["found"]]
-        return twin(request, {**shape(facts["plan"]), "prompts": prompts, "after": facts["next"]})
+        return json_variant(request, {**shape(facts["plan"]), "prompts": prompts, "after": facts["next"]})
 
-    async def show_now(self, request: Asked, plan_id: FromPath[str]) -> Reply:
+    async def show_now(self, request: AnyRequest, plan_id: FromPath[str]) -> Reply:
         return page(request, "plan_now.html", **await self._plan(request, plan_id))
 
-    async def _plan(self, request: Asked, plan_id: str) -> dict[str, Any]:
-        after = query(request).get("after", "0")
+    async def _plan(self, request: AnyRequest, plan_id: str) -> dict[str, Any]:
+        after = query_fields(request).get("after", "0")
         if not (after.isascii() and after.isdecimal() and len(after) < 9):
             raise Invalid("after", f"after is a rank, not {after[:40]!r}")
         plan = await self._plans.by_id(plan_id)
         found = await self._plans.prompts(plan.id, int(after), _PAGE + 1)
         shown = found[:_PAGE]
-        rows = [{"one": one, "prompt": words(request, plan.tenant, one.prompt), "covers": _covers(request, plan, one)} for one in shown]
+        rows = [
+            {"one": one, "prompt": shown_prompt(request, plan.tenant, one.prompt), "covers": _covers(request, plan, one)} for one in shown
+        ]
         return {"plan": plan, "found": shown, "rows": rows, "after": after, "next": shown[-1].rank if len(found) > _PAGE else None}
 
     # Making
 
-    async def create(self, request: Asked) -> Reply:
-        """`{"prompts": […]}` is a list, `{"budget": N}` asks for the best N."""
+    async def create(self, request: AnyRequest) -> Reply:
+        """Creates a plan: `{"prompts": […]}` is a list, `{"budget": N}` asks for the best N."""
         fields = await read_fields(headers_of(request.scope), request.receive, _LARGEST, _known)
         if isinstance(fields, Form):
             raise UnsupportedMedia("a plan is sent as application/json")
@@ -111,19 +115,19 @@ class PlansPage:
             raise Invalid("start", "start must be true or false", "invalid_type")
         if "prompts" not in fields:
             plan_id, mined = await self._mine(request, fields, start)
-            told = {"films": mined.films, "answered_already": mined.answered, "pairs_judged": mined.pairs}
+            told = {"specs": mined.specs, "answered_already": mined.answered, "pairs_judged": mined.pairs}
             plan = None if plan_id is None else await self._plans.by_id(plan_id)
-            return twin(request, {"plan": None if plan is None else shape(plan), **told})
+            return json_variant(request, {"plan": None if plan is None else shape(plan), **told})
         rows = fields["prompts"]
         if not isinstance(rows, list) or not rows:
             raise Invalid("prompts", "prompts must be a list with a prompt in it", "invalid_type")
         usual = fields.get("recipe", {})
         if not isinstance(usual, dict):
             raise Invalid("recipe", "recipe must be an object", "invalid_type")
-        plan_id, faults = await self._add(request, *parted(row_of(at, row) for at, row in enumerate(rows, 1)), usual, start, fields)
-        return twin(request, {"plan": shape(await self._plans.by_id(plan_id)), "faults": [_fault(one) for one in faults]})
+        plan_id, faults = await self._add(request, *parted(list_row_of(at, row) for at, row in enumerate(rows, 1)), usual, start, fields)
+        return json_variant(request, {"plan": shape(await self._plans.by_id(plan_id)), "faults": [_fault(one) for one in faults]})
 
-    async def _mine(self, request: Asked, fields: Fields, start: bool) -> tuple[str | None, Mined]:
+    async def _mine(self, request: AnyRequest, fields: Fields, start: bool) -> tuple[str | None, Mined]:
         budget, seconds = fields.get("budget", self._budget), fields.get("gpu_seconds")
         if not isinstance(budget, int) or isinstance(budget, bool) or not 1 <= budget <= _BUDGET:
             raise Invalid("budget", f"budget must be a whole number of prompts from 1 to {_BUDGET}")
@@ -131,20 +135,20 @@ class PlansPage:
             raise Invalid("gpu_seconds", "gpu_seconds must be a number above 0")
         tenant = fields.get("tenant", caller_of(request).tenant)
         if not isinstance(tenant, str) or not 1 <= len(tenant) <= 64:
-            raise Invalid("tenant", "tenant must be the name of one")
+            raise Invalid("tenant", "tenant must be the name of a tenant")
         limit = float("inf") if seconds is None else float(seconds)
-        bounds = Bounds(budget, limit, _MINED.films, _MINED.pairs)
+        bounds = Bounds(budget, limit, _MINED.specs, _MINED.pairs)
         plan_id, mined = await self._planner.plan(tenant, bounds, start=start)
         log.info("plan mined", plan=plan_id, prompts=len(mined.prompts), by=caller_of(request).key_id)
         return plan_id, mined
 
     async def _add(
-        self, request: Asked, rows: list[ListRow], faults: list[Fault], usual: Fields, start: bool, fields: Fields
+        self, request: AnyRequest, rows: list[ListRow], faults: list[Fault], usual: Fields, start: bool, fields: Fields
     ) -> tuple[str, list[Fault]]:
-        """For the caller's own tenant: nobody puts words into another's cache."""
+        """Adds a list for the caller's own tenant: nobody may put prompts into another tenant's cache."""
         caller = caller_of(request)
         if fields.get("tenant", caller.tenant) != caller.tenant:
-            raise Forbidden("a list is made for the tenant of the key that brings it")
+            raise Forbidden("a list is rendered for the tenant of the key that sends it")
         prompts = []
         for row in rows:
             found = resolved(row, usual, caller, self._models)
@@ -155,16 +159,16 @@ class PlansPage:
         faults.sort(key=lambda one: one.line)
         if not prompts:
             first = f" (line {faults[0].line}: {faults[0].message})" if faults else ""
-            raise Invalid("prompts", f"no prompt of this list can be made{first}")
+            raise Invalid("prompts", f"no prompt of this list can be rendered{first}")
         plan_id = await self._plans.add(caller.tenant, "list", prompts, len(prompts), 0.0, start=start)
-        log.info("list of prompts taken", plan=plan_id, prompts=len(prompts), by=caller.key_id)
+        log.info("list of prompts accepted", plan=plan_id, prompts=len(prompts), by=caller.key_id)
         return plan_id, faults
 
-    async def sent(self, request: Asked) -> Reply:
+    async def sent(self, request: AnyRequest) -> Reply:
         """The two forms of the page."""
         fields = await _form(request)
         told: dict[str, Any]
-        if fields.get("deed") == "propose":
+        if fields.get("action") == "propose":
             budget = fields.get("budget", "").strip()
             if not (budget.isascii() and budget.isdecimal() and len(budget) < 6):
                 raise Invalid("budget", f"budget must be a whole number of prompts from 1 to {_BUDGET}")
@@ -176,26 +180,25 @@ class PlansPage:
             text = (fields.get("file", "").strip() or fields.get("list", "")).lstrip("\ufeff")
             lines = text.splitlines()
             usual = settings_of(fields.get("recipe", ""))
-            first = next((line for line in lines if line.strip()), "")
-            plan_id, faults = await self._add(request, *parted(read_list(format_of("", first), lines)), usual, start=True, fields={})
+            plan_id, faults = await self._add(request, *parted(read_list(format_of("", lines), lines)), usual, start=True, fields={})
             if not faults:
                 return sent_to(f"/admin/plans/{plan_id}")
             told = {"mined": None, "faults": faults[:_FAULTS], "more": max(0, len(faults) - _FAULTS), "plan_id": plan_id}
         return page(request, "plans.html", **await self._facts(), budget=self._budget, told=told)
 
-    async def do(self, request: Asked, plan_id: FromPath[str], deed: FromPath[str]) -> Reply:
+    async def do(self, request: AnyRequest, plan_id: FromPath[str], action: FromPath[str]) -> Reply:
         if not is_id("plan", plan_id):
             raise NotFound(f"no plan has the id {plan_id[:64]!r}", "plan_id")
-        match deed:
+        match action:
             case "start":
                 await self._plans.start(plan_id)
             case "cancel":
                 await self._plans.cancel(plan_id)
             case _:
-                raise NotFound("a plan is started or cancelled")
-        log.info("plan moved", plan=plan_id, deed=deed, by=caller_of(request).key_id)
+                raise NotFound("unknown action: a plan can be started or cancelled")
+        log.info("plan changed", plan=plan_id, action=action, by=caller_of(request).key_id)
         if wants_json(request):
-            return twin(request, shape(await self._plans.by_id(plan_id)))
+            return json_variant(request, shape(await self._plans.by_id(plan_id)))
         return sent_to(f"/admin/plans/{plan_id}")
 
 
@@ -204,25 +207,9 @@ def _known(name: str, is_file: bool) -> None:
         raise Invalid(name[:64], f"unknown field {name[:64]!r}; known: {', '.join(sorted(_FIELDS))}", "unknown_parameter")
 
 
-async def _form(request: Asked) -> dict[str, str]:
-    """Multipart, as a list comes from a file, or a plain form."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > _LARGEST:
-            raise TooLarge(None, f"a list has at most {_LARGEST} bytes")
-    kind, _, options = request.headers.get("content-type", "").partition(";")
-    if kind.strip().lower() == "multipart/form-data":
-
-        async def pieces() -> Any:
-            yield bytes(body)
-
-        found = await form_fields(pieces(), options.partition("boundary=")[2].strip().strip('"'), lambda *_: None)
-        fields = {name: values[0] for name, values in found.items()}
-    else:
-        if len(body) > _FORM:
-            raise TooLarge(None, f"a list in a form has at most {_FORM} bytes; send it as a file")
-        fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace"), max_num_fields=16).items()}
+async def _form(request: AnyRequest) -> dict[str, str]:
+    """The fields of the page's two forms; a list may come as a file."""
+    fields = await form(request, _LARGEST, _LARGEST, files=True)
     unknown = next((name for name in fields if name not in _FORM_FIELDS), None)
     if unknown is not None:
         raise Invalid(unknown[:64], f"unknown field {unknown[:64]!r}", "unknown_parameter")
@@ -252,13 +239,14 @@ def shape(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _prompt_shape(request: Asked, plan: Plan, one: PlanPrompt) -> dict[str, Any]:
+def _prompt_shape(request: AnyRequest, plan: Plan, one: PlanPrompt) -> dict[str, Any]:
     covers = [
-        {"prompt": plain(request, plan.tenant, cover.prompt), "asks": cover.asks, "confidence": cover.confidence} for cover in one.covers
+        {"prompt": prompt_json(request, plan.tenant, cover.prompt), "asks": cover.asks, "confidence": cover.confidence}
+        for cover in one.covers
     ]
     return {
         "rank": one.rank,
-        "prompt": plain(request, plan.tenant, one.prompt),
+        "prompt": prompt_json(request, plan.tenant, one.prompt),
         "state": one.state,
         "expected_hits": one.expected_hits,
         "realised_hits": one.hits,
@@ -271,10 +259,10 @@ def _prompt_shape(request: Asked, plan: Plan, one: PlanPrompt) -> dict[str, Any]
     }
 
 
-def _covers(request: Asked, plan: Plan, one: PlanPrompt) -> list[dict[str, Any]]:
-    """Beside its own words."""
-    others = [cover for cover in one.covers if cover.film_key != one.film_key]
-    return [{"prompt": words(request, plan.tenant, cover.prompt), "cover": cover} for cover in others]
+def _covers(request: AnyRequest, plan: Plan, one: PlanPrompt) -> list[dict[str, Any]]:
+    """The other prompts that it covers."""
+    others = [cover for cover in one.covers if cover.spec_key != one.spec_key]
+    return [{"prompt": shown_prompt(request, plan.tenant, cover.prompt), "cover": cover} for cover in others]
 
 
 def _fault(one: Fault) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Every setting as this process reads it: its value, where that came from, and what it means. Nothing can be changed here."""
+"""The settings page: each setting of this process, its value, source and meaning. Read-only."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from litestar import Request, route
 from litestar.handlers import HTTPRouteHandler
 
 from cache.settings import Settings
-from gateway.admin.page import page, twin
+from gateway.admin.page import json_variant, page
 from gateway.http.reply import Reply
 from gateway.shown_setting import shown
 
@@ -27,4 +27,4 @@ class SettingsPage:
         return page(request, "settings.html", settings=shown(self._settings))
 
     async def told(self, request: Request[Any, Any, Any]) -> Reply:
-        return twin(request, {"settings": shown(self._settings)})
+        return json_variant(request, {"settings": shown(self._settings)})

@@ -1,4 +1,4 @@
-"""What another limit for wrong hits, or other room, would have made of the traffic so far."""
+"""The what-if page: past traffic replayed with another limit for wrong hits or another capacity."""
 
 from __future__ import annotations
 
@@ -7,41 +7,39 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from litestar import Request, route
+from litestar import route
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
 
 from cache.errors import Invalid
 from cache.matching.encoding.encoders import Loading
-from cache.replay import Outcome, replay
+from cache.replay import ReplayOutcome, replay
 from cache.storage.operators.recorded import Recorded, Recordings, Sureness
 from gateway.admin import charts
 from gateway.admin.figures import number, percent
-from gateway.admin.page import page, twin
-from gateway.http.reply import Reply
+from gateway.admin.page import json_variant, page
+from gateway.http.reply import AnyRequest, Reply
 
 LIMITS = (0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5)
-ROOMS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # of what all clips of the traffic take; the last is room for all
-_MOST = 10_000  # requests that are replayed, the newest
-_FRESH = 30.0  # seconds that the traffic read is used again while a slider moves
-
-Asked = Request[Any, Any, Any]
+ROOMS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0)  # share of what all clips of the traffic need; the last holds all
+_MOST = 10_000  # requests replayed: the newest
+_FRESH = 30.0  # seconds that traffic once read is reused while a slider moves
 
 
 @dataclass(frozen=True)
-class Facts:
-    """`chosen` is the outcome at the sliders, `present` at the limit in force with room for all; `sweep` goes over all limits."""
+class WhatIfFigures:
+    """Outcomes of the replay: `chosen` at the sliders, `present` at the current limit with capacity for all, `sweep` over all limits."""
 
     asks: int
     since: float | None
     unknown: int
-    judged: bool  # whether the judge's table was at hand
-    whole: int  # bytes of every clip of the traffic
+    judged: bool  # whether the judge's calibration table was loaded
+    whole: int  # bytes of all clips of the traffic
     limit_at: int
     room_at: int
-    chosen: Outcome
-    present: Outcome
-    sweep: list[Outcome]
+    chosen: ReplayOutcome
+    present: ReplayOutcome
+    sweep: list[ReplayOutcome]
 
 
 class WhatIf:
@@ -49,7 +47,7 @@ class WhatIf:
         self._recordings, self._encoders, self._max_wrong = recordings, encoders, max_wrong
         self._limits = tuple(sorted({*LIMITS, max_wrong}))
         self._kept: tuple[float, Recorded, bool] | None = None
-        self._swept: dict[int, list[Outcome]] = {}  # by step of the room, of the traffic kept
+        self._swept: dict[int, list[ReplayOutcome]] = {}  # by step of the capacity slider
         self._working = asyncio.Lock()
 
     def routes(self) -> list[HTTPRouteHandler]:
@@ -59,28 +57,28 @@ class WhatIf:
             route("/admin/api/what-if", http_method=["GET", "HEAD"], status_code=200)(self.told),
         ]
 
-    async def look(self, request: Asked) -> Reply:
+    async def look(self, request: AnyRequest) -> Reply:
         return page(request, "what_if.html", **self._shown(await self.facts(request)))
 
-    async def moved(self, request: Asked) -> Reply:
+    async def moved(self, request: AnyRequest) -> Reply:
         return page(request, "what_if_outcome.html", **self._shown(await self.facts(request)))
 
-    async def told(self, request: Asked) -> Reply:
+    async def told(self, request: AnyRequest) -> Reply:
         facts = await self.facts(request)
-        return twin(
+        return json_variant(
             request,
             {
                 "requests": facts.asks,
                 "since": facts.since,
                 "unknown_neighbours": facts.unknown,
                 "judge_table": facts.judged,
-                "chosen": plain(facts.chosen),
-                "present": plain(facts.present),
-                "sweep": [plain(one) for one in facts.sweep],
+                "chosen": outcome_json(facts.chosen),
+                "present": outcome_json(facts.present),
+                "sweep": [outcome_json(one) for one in facts.sweep],
             },
         )
 
-    async def facts(self, request: Asked) -> Facts:
+    async def facts(self, request: AnyRequest) -> WhatIfFigures:
         limit_at = _step(request, "max_wrong", len(self._limits), self._limits.index(self._max_wrong))
         room_at = _step(request, "room", len(ROOMS), len(ROOMS) - 1)
         async with self._working:  # one replay at a time: it takes a core
@@ -97,15 +95,15 @@ class WhatIf:
         self._kept, self._swept = (time.monotonic() + _FRESH, recorded, table is not None), {}
         return recorded, table is not None
 
-    def _replayed(self, recorded: Recorded, judged: bool, limit_at: int, room_at: int) -> Facts:
-        sizes = {past.film: past.length for past in (*recorded.before.values(), *recorded.asks)}
+    def _replayed(self, recorded: Recorded, judged: bool, limit_at: int, room_at: int) -> WhatIfFigures:
+        sizes = {past.spec: past.length for past in (*recorded.before.values(), *recorded.asks)}
         whole = sum(sizes.values())
         capacity = None if room_at == len(ROOMS) - 1 else max(1, round(whole * ROOMS[room_at]))
 
         for step, room in ((room_at, capacity), (len(ROOMS) - 1, None)):
             if step not in self._swept:
                 self._swept[step] = [replay(recorded.asks, limit, room, before=recorded.before) for limit in self._limits]
-        return Facts(
+        return WhatIfFigures(
             asks=len(recorded.asks),
             since=recorded.since,
             unknown=recorded.unknown,
@@ -118,9 +116,9 @@ class WhatIf:
             sweep=self._swept[room_at],
         )
 
-    def _shown(self, facts: Facts) -> dict[str, Any]:
+    def _shown(self, facts: WhatIfFigures) -> dict[str, Any]:
         names = [percent(limit) for limit in self._limits]
-        rooms = [f"{percent(room, 0)}" for room in ROOMS[:-1]] + ["room for all"]
+        rooms = [f"{percent(room, 0)}" for room in ROOMS[:-1]] + ["all"]
         return {
             "facts": facts,
             "limits": names,
@@ -130,23 +128,23 @@ class WhatIf:
         }
 
 
-def _chart(facts: Facts, names: list[str]) -> Markup:
+def _chart(facts: WhatIfFigures, names: list[str]) -> Markup:
     hits = [None if one.hit_rate is None else one.hit_rate * 100 for one in facts.sweep]
     near = [None if one.asked == 0 else one.near / one.asked * 100 for one in facts.sweep]
     wrong = [None if one.asked == 0 else one.wrong / one.asked * 100 for one in facts.sweep]
     series = [
         charts.Series("exact", "all hits", hits),
         charts.Series("near", "near hits", near),
-        charts.Series("failed", "expected wrong hits", wrong),
+        charts.Series("failed", "wrong hits expected by the judge", wrong),
     ]
-    return charts.lines("sweep", "Share of requests, by the largest accepted probability of a wrong hit", names, series, shown=_percent)
+    return charts.line_chart("sweep", "Share of requests, by largest accepted probability of a wrong hit", names, series, shown=_percent)
 
 
 def _percent(value: float | None) -> str:
     return number(value, 2) + (" %" if value is not None else "")
 
 
-def _step(request: Asked, name: str, steps: int, default: int) -> int:
+def _step(request: AnyRequest, name: str, steps: int, default: int) -> int:
     sent = request.query_params.get(name)
     if sent is None:
         return default
@@ -155,14 +153,16 @@ def _step(request: Asked, name: str, steps: int, default: int) -> int:
     return int(sent)
 
 
-def plain(outcome: Outcome) -> dict[str, object]:
+def outcome_json(outcome: ReplayOutcome) -> dict[str, object]:
     return {
         "max_wrong": outcome.max_wrong,
         "capacity_bytes": outcome.capacity,
         "asked": outcome.asked,
         "exact": outcome.exact,
         "near": outcome.near,
+        "joined": outcome.joined,
         "misses": outcome.misses,
+        "unmade": outcome.unmade,
         "hit_rate": outcome.hit_rate,
         "expected_wrong": outcome.wrong,
         "evicted": outcome.evicted,

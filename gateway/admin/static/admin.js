@@ -84,6 +84,25 @@
     if (shown) shown.textContent = event.target.dataset.values ? JSON.parse(event.target.dataset.values)[event.target.value] : event.target.value;
   });
 
+  // The values of a chart's slot beside the pointer, at once: the browser shows its <title> too, but only after a second.
+  let tip = null;
+  document.addEventListener("pointermove", (event) => {
+    const column = event.target.closest?.("svg.chart .column");
+    if (!column) return tip?.remove(), (tip = null);
+    const slot = column.parentNode;
+    const title = slot.querySelector("title");
+    if (title) {
+      slot.dataset.values = title.textContent;
+      title.remove();
+    }
+    tip ??= document.body.appendChild(Object.assign(document.createElement("div"), { className: "tip", ariaHidden: "true" }));
+    tip.textContent = slot.dataset.values;
+    const right = Math.max(8, Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8));
+    // Set on the element's own style object, which the content security policy allows.
+    tip.style.left = `${right}px`;
+    tip.style.top = `${Math.max(8, event.clientY - tip.offsetHeight - 12)}px`;
+  });
+
   // <button data-copy="id">: the text of that element goes to the clipboard.
   document.addEventListener("click", async (event) => {
     const source = event.target.closest?.("[data-copy]");

@@ -1,4 +1,4 @@
-// One key for each word: r and w label the pair that has the focus, j and k move it, p plays its film. The buttons do the same.
+// One key for each word: r and w label the pair that has the focus, j and k move it, p plays its video. The buttons do the same.
 "use strict";
 (() => {
   const pairs = () => [...document.querySelectorAll(".pair")];
@@ -37,19 +37,19 @@
   });
 
   function play() {
-    const film = (current() ?? pairs()[0])?.querySelector(".answer video");
-    if (!film) return;
-    if (film.paused) film.play();
-    else film.pause();
+    const video = (current() ?? pairs()[0])?.querySelector(".answer video");
+    if (!video) return;
+    if (video.paused) video.play();
+    else video.pause();
   }
 
-  const deeds = { r: () => label(".yes"), w: () => label(".no"), j: () => go(1), k: () => go(-1), p: play };
+  const actions = { r: () => label(".yes"), w: () => label(".no"), j: () => go(1), k: () => go(-1), p: play };
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     if (event.target.closest?.("input, select, textarea, [contenteditable]")) return;
-    const deed = deeds[event.key];
-    if (!deed) return;
+    const action = actions[event.key];
+    if (!action) return;
     event.preventDefault();
-    deed();
+    action();
   });
 })();

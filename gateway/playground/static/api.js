@@ -1,14 +1,16 @@
-// The /v1 API as this page uses it. Every failure becomes a Problem, whatever it was made of.
+// The /v1 API as this page uses it. Every failure becomes a Problem, whatever its cause.
 
+/** Where this instance is shown: files of this page are two folders below it. Empty at the root of its host. */
+export const ROOT = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const VIDEO_ID = /^video_[A-Za-z0-9_-]{1,100}$/;
 const KEY = "reprise-key";
 const SOONEST_MS = 100;
 const LATEST_MS = 10_000;
 
 export class Problem extends Error {
-  /** `status` is 0 where nobody answered; `retryAfter` is in seconds, or null. */
+  /** `status` is 0 if there was no answer; `retryAfter` is in seconds, or null. */
   constructor(status, { message, code = null, param = null } = {}, retryAfter = null) {
-    super(message || `The answer was HTTP ${status}, without a reason.`);
+    super(message || `The server answered HTTP ${status} without a reason.`);
     Object.assign(this, { status, code, param, retryAfter });
   }
 
@@ -40,7 +42,7 @@ async function send(path, { method = "GET", body, headers = {}, signal } = {}) {
     answer = await fetch(path, { method, headers: all, body: body === undefined ? undefined : JSON.stringify(body), signal });
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;
-    throw new Problem(0, { message: "Reprise does not answer. Is it still running?" });
+    throw new Problem(0, { message: "Reprise does not answer. Is it running?" });
   }
   if (answer.ok) return answer;
   const told = await answer.json().catch(() => ({}));
@@ -59,23 +61,23 @@ const seen = async (answer) => ({
   pollAfter: Math.min(LATEST_MS, Math.max(SOONEST_MS, Number(answer.headers.get("openai-poll-after-ms")) || 500)),
 });
 
-export const pathOf = (id) => `/v1/videos/${encodeURIComponent(id)}`;
+export const pathOf = (id) => `${ROOT}/v1/videos/${encodeURIComponent(id)}`;
 export const isOpen = (video) => video.status === "queued" || video.status === "in_progress";
 
-// Browsers add `no-cache` of their own while their developer tools keep the cache off, which would make every clip anew.
-// "max-stale" says that any age is welcome, and takes that place.
+// Browsers add `no-cache` themselves while their developer tools disable the cache, which would render every clip again.
+// "max-stale" accepts any age, and takes its place.
 export async function create(ask, { fresh = false } = {}) {
   const headers = { "Cache-Control": fresh ? "no-cache" : "max-stale" };
-  return seen(await send("/v1/videos", { method: "POST", body: ask, headers }));
+  return seen(await send(`${ROOT}/v1/videos`, { method: "POST", body: ask, headers }));
 }
 
 export const retrieve = async (id, signal) => seen(await send(pathOf(id), { signal }));
 export const cancel = async (id) => (await send(`${pathOf(id)}/cancel`, { method: "POST" })).json();
 export const judge = (id, satisfied) => send(`${pathOf(id)}/feedback`, { method: "POST", body: { satisfied } });
-export const latest = async (limit) => (await (await send(`/v1/videos?limit=${limit}`)).json()).data ?? [];
-export const models = async () => (await (await send("/v1/models")).json()).data ?? [];
+export const latest = async (limit) => (await (await send(`${ROOT}/v1/videos?limit=${limit}`)).json()).data ?? [];
+export const models = async () => (await (await send(`${ROOT}/v1/models`)).json()).data ?? [];
 
-/** Asks again until the video is closed. A gateway that is away for a moment is asked again; `told` hears of it. */
+/** Polls until the video is closed. A gateway that is away for a moment is polled again; `told` is called with the fault. */
 export async function follow(first, told, signal) {
   let { video, pollAfter } = first;
   while (isOpen(video)) {
@@ -102,9 +104,11 @@ function pause(ms, signal) {
   });
 }
 
-/** Where an element can load this from. Elements cannot send a key, so with a key the bytes are fetched first. */
-export async function source(id, variant = "video") {
-  const path = `${pathOf(id)}/content?variant=${variant}`;
+/** Where an element can load this from. Elements cannot send a key, so with a key the bytes are fetched first.
+ * `refused`: the place of a clip that was refused for it, from 1; null for its own.
+ */
+export async function source(id, variant = "video", refused = null) {
+  const path = `${pathOf(id)}/content?variant=${variant}${refused === null ? "" : `&refused=${refused}`}`;
   if (!key()) return path;
   return URL.createObjectURL(await (await send(path)).blob());
 }

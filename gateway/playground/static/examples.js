@@ -1,4 +1,4 @@
-// Sets of three: a prompt, the same in other words, and a near-trap, which to an encoder is often the more alike of the two.
+// Sets of three: a prompt, the same in other words, and a trap that an encoder often finds more similar than the paraphrase.
 // The demo model knows moving shapes only.
 
 const SHAPES = [
@@ -14,8 +14,8 @@ const ANYTHING = [
   ["a small child rides a big horse on the beach", "a little child riding a large horse on the beach", "a big child rides a small horse on the beach"],
 ];
 
-export const STEPS = ["Ask for a clip", "Say it in other words", "Change what matters"];
-export const OUTCOMES = ["It is rendered.", "Same clip, at once.", "So close, yet refused."];
+export const STEPS = ["Request a clip", "Say it in other words", "Change a detail that matters"];
+export const OUTCOMES = ["It is rendered.", "The same clip, at once.", "So similar, yet refused."];
 
-/** Which sets suit `model`, one of /v1/models; without one, those of the bundled model. */
+/** The sets that suit `model`, one of /v1/models; without one, those of the bundled model. */
 export const examplesFor = (model) => (model === undefined || model.reprise?.world === "moving shapes" ? SHAPES : ANYTHING);

@@ -1,21 +1,26 @@
-// Joins the parts: the form asks, the screen shows, the card explains, the strip remembers.
+// Joins the parts: the form sends, the screen shows, the card explains, the strip lists.
 
-import { cancel, create, follow, hasKey, isOpen, isVideoId, judge, keepKey, latest, models, retrieve, source } from "./api.js";
+import { ROOT, cancel, create, follow, hasKey, isOpen, isVideoId, judge, keepKey, latest, models, retrieve, source } from "./api.js";
 import { byId, el, say } from "./dom.js";
 import { OUTCOMES, STEPS, examplesFor } from "./examples.js";
+import { shortened } from "./picture.js";
 import { Screen } from "./screen.js";
+import { Settings } from "./settings.js";
+import { Snippets } from "./snippets.js";
 import { Strip } from "./strip.js";
 import { clear, complain, faultOf, stillAsking } from "./trouble.js";
 import { Card } from "./verdict.js";
-import { curlLine, headline, spoken } from "./words.js";
+import { headline, spoken } from "./words.js";
 
 const SHOWN = 12;
 const prompt = byId("prompt");
 const screen = new Screen();
 const strip = new Strip((video) => open(video.id));
-const asks = new Map(); // id -> the ask it came from, for another take with the same settings
-const facts = new Map(); // id -> what only this tab knows: how long the answer took, what was judged
-const outcomes = new Map(); // words -> the last video that they brought, so that the examples tell what came true
+const settings = new Settings(fit);
+const snippets = new Snippets();
+const asks = new Map(); // id -> the body that it was requested with, for another take with the same settings
+const facts = new Map(); // id -> facts that only this tab knows: the time of the answer, the feedback given
+const outcomes = new Map(); // words -> the last video for them, so that the examples show their outcome
 let following = new AbortController();
 let current = null;
 let sets = examplesFor(undefined);
@@ -25,7 +30,7 @@ const card = new Card({
   again: (video) => {
     const ask = { ...(asks.get(video.id) ?? { prompt: video.prompt }) };
     const fresh = video.status === "completed";
-    if (fresh) delete ask.seed; // a pinned seed would make the very same film again
+    if (fresh) delete ask.seed; // a pinned seed would give the same video again
     return submit(ask, { fresh });
   },
   cancel: (video) =>
@@ -69,7 +74,7 @@ async function submit(ask, { fresh = false } = {}) {
   }
 }
 
-/** From the first answer to the clip. `started` is null for a video that was asked for before this page was opened. */
+/** Follows a video from the first answer to the clip. `started` is null for a video requested before this page was opened. */
 async function watch(first, signal, started = null) {
   const close = (video) => {
     if (started === null || isOpen(video)) return;
@@ -118,7 +123,9 @@ function follower() {
 
 async function present(video) {
   current = video;
-  card.show(video, facts.get(video.id) ?? {});
+  const known = facts.get(video.id) ?? {};
+  card.show(video, known);
+  screen.stamp(video, isOpen(video) ? "" : headline(video, known.answeredMs));
   say(byId("status"), spoken(video));
   strip.mark(video.id);
   await screen.show(video);
@@ -132,12 +139,12 @@ function bringIntoView() {
 
 const note = (id, more) => facts.set(id, { ...facts.get(id), ...more });
 
-async function attempt(deed) {
+async function attempt(action) {
   clear();
   try {
-    await deed();
+    await action();
   } catch (fault) {
-    complain(fault, () => attempt(deed));
+    complain(fault, () => attempt(action));
   }
 }
 
@@ -151,17 +158,13 @@ async function refresh() {
 
 // The form and the examples
 
-function asked(words) {
-  const seed = byId("seed").value.trim();
-  const quality = byId("quality").value;
-  return { prompt: words, ...(quality === "standard" ? {} : { quality }), ...(seed === "" ? {} : { seed: Number(seed) }) };
-}
+const asked = (words) => ({ prompt: words, ...settings.chosen() });
 
-/** The box is as high as its words; the line for a shell says the same words. */
+/** The box is as high as its words; the code below says the same words. */
 function fit() {
   prompt.style.height = "auto";
   prompt.style.height = `${prompt.scrollHeight + 2}px`;
-  byId("curl").textContent = curlLine(location.origin, prompt.value.trim() || prompt.placeholder, hasKey());
+  snippets.show(location.origin + ROOT, shortened(asked(prompt.value.trim() || prompt.placeholder)), hasKey());
 }
 
 function showExamples() {
@@ -200,7 +203,7 @@ byId("ask").addEventListener("submit", (event) => {
 prompt.addEventListener("input", fit);
 addEventListener("resize", fit);
 prompt.addEventListener("keydown", (event) => {
-  // Enter also ends a word in input methods for Chinese or Japanese; that one is not ours.
+  // Enter also ends a word in input methods for Chinese or Japanese; that one is not for us.
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
   if (!byId("submit").disabled) byId("ask").requestSubmit();
@@ -213,7 +216,7 @@ byId("key").addEventListener("submit", (event) => {
   event.preventDefault();
   keepKey(byId("key-text").value.trim());
   clear();
-  fit(); // the line for a shell names the key, too
+  fit(); // the command includes the key, too
   void start();
 });
 
@@ -221,15 +224,19 @@ async function start() {
   const id = location.hash.slice(1);
   const untouched = following;
   try {
-    sets = examplesFor((await models())[0]);
+    const known = await models();
+    settings.fill(known);
+    sets = examplesFor(known[0]);
   } catch (fault) {
     return complain(fault, start);
   }
   showExamples();
   await refresh();
-  // Who has asked for something meanwhile wants to see that.
+  // If a request was sent in the meantime, its video is the one to show.
   if (isVideoId(id) && following === untouched) await open(id);
 }
 
+// A phone would open its keyboard over the page.
+if (matchMedia("(pointer: fine)").matches) prompt.focus();
 showExamples();
 void start();

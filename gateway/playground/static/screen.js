@@ -1,4 +1,4 @@
-// The square where the clip appears: a scene while there is none, noise that clears while it is made, then the film.
+// The area of the clip: a scene while there is none, noise that clears during the render, then the video.
 
 import { isOpen, source } from "./api.js";
 import { byId, say } from "./dom.js";
@@ -16,13 +16,20 @@ export class Screen {
   #shown = null;
   #blobs = [];
 
-  /** Shows `video` in whatever state it is; the film of one id is loaded once. */
+  /** Shows `video` in any state; the video of one id is loaded once. */
   async show(video) {
     const [width, height] = String(video.size).split("x").map(Number);
     if (width > 0 && height > 0) this.#screen.style.aspectRatio = `${width} / ${height}`;
     if (isOpen(video)) this.#work(video);
     else if (video.status === "completed") await this.#play(video);
-    else this.fail(video.error?.code === "cancelled" ? "Cancelled." : "No clip came of it.");
+    else this.fail(video.error?.code === "cancelled" ? "Cancelled." : "There is no clip.");
+  }
+
+  /** The verdict on the film itself, where a narrow page shows the card only below it. */
+  stamp(video, words) {
+    const badge = byId("badge");
+    badge.dataset.verdict = video.status === "failed" ? "failed" : (video.reprise?.verdict ?? "");
+    say(badge, words);
   }
 
   fail(message) {
@@ -56,13 +63,13 @@ export class Screen {
     this.#leave("playing");
     this.#shown = video.id;
     this.#video.setAttribute("aria-label", video.prompt ? `The clip for: ${video.prompt}` : "The clip");
-    const [film, poster] = await Promise.all([source(video.id), source(video.id, "thumbnail")]);
-    this.#blobs = [film, poster].filter((url) => url.startsWith("blob:"));
+    const [address, poster] = await Promise.all([source(video.id), source(video.id, "thumbnail")]);
+    this.#blobs = [address, poster].filter((url) => url.startsWith("blob:"));
     if (this.#shown !== video.id) return;
     this.#video.poster = poster;
-    this.#video.src = film;
-    this.#video.onerror = () => this.#shown === video.id && this.fail("The clip cannot be shown. Was it removed?");
-    // Somebody who wants little motion presses play.
+    this.#video.src = address;
+    this.#video.onerror = () => this.#shown === video.id && this.fail("The clip cannot be shown. It may have been removed.");
+    // People who prefer reduced motion press play.
     if (!STILL.matches) await this.#video.play().catch(() => {});
   }
 

@@ -1,4 +1,4 @@
-// The last clips of this instance, as a strip of thumbnails, and what they saved.
+// A strip with the thumbnails of the latest clips, and the total that they saved.
 
 import { source } from "./api.js";
 import { byId, el, say } from "./dom.js";
@@ -55,7 +55,7 @@ export class Strip {
       picture.addEventListener("error", () => picture.remove());
       frame.replaceChildren(picture);
     } catch {
-      this.#pictures.delete(id); // gone from the shelf: the empty frame says so
+      this.#pictures.delete(id); // no longer in the cache: the frame stays empty
     }
   }
 }

@@ -1,28 +1,28 @@
-// What went wrong, said where it can be put right: at the field, or above the clip with a button to try again.
+// Error messages, shown where they can be fixed: at the field, or above the clip with a button to try again.
 
 import { Problem, hasKey } from "./api.js";
 import { byId, el, say } from "./dom.js";
 import { duration } from "./words.js";
 
-const FIELDS = ["prompt", "quality", "seed"];
+const FIELDS = ["prompt", "model", "size", "seconds", "quality", "negative_prompt", "input_reference", "seed"];
 let countdown = null;
 
-/** What this page can tell without asking; null where nothing is wrong. */
+/** The fault that this page can find by itself; null if there is none. */
 export function faultOf(ask) {
-  if (!ask.prompt.trim()) return new Problem(400, { param: "prompt", message: "Say what the clip should show." });
-  if (ask.seed !== undefined && !Number.isSafeInteger(ask.seed)) return new Problem(400, { param: "seed", message: "A seed is a whole number." });
+  if (!ask.prompt.trim()) return new Problem(400, { param: "prompt", message: "Describe what the video should show." });
+  if (ask.seed !== undefined && !Number.isSafeInteger(ask.seed)) return new Problem(400, { param: "seed", message: "A seed must be a whole number." });
   return null;
 }
 
-/** `again` is what "Try again" does, where trying again can help. */
+/** `again`: the action of "Try again", if trying again can help. */
 export function complain(fault, again = null) {
   if (fault.name === "AbortError") return;
   if (!(fault instanceof Problem)) throw fault;
   if (fault.status === 401) {
     byId("key").hidden = false;
     byId("key-text").focus();
-    // To be asked for a key is no trouble; a key that does not open is.
-    return hasKey() ? above(new Problem(401, { message: "This key is not in force." }), null) : undefined;
+    // Being asked for a key is not an error; a key that is refused is.
+    return hasKey() ? above(new Problem(401, { message: "This key is not valid." }), null) : undefined;
   }
   if (fault.status >= 400 && fault.status < 500 && FIELDS.includes(fault.param)) atField(fault);
   else above(fault, again && fault.passes ? again : null);
@@ -47,15 +47,15 @@ function above(fault, again) {
   byId("alert").hidden = false;
 }
 
-/** The button wakes when the server said that asking again makes sense. */
+/** The button is enabled once the server's Retry-After has passed. */
 function counted(seconds, retry) {
-  // A live region would read every second aloud; the sentence above it has said enough.
+  // A live region would read every second aloud; the sentence above it is enough.
   const rest = el("p", { class: "countdown", "aria-hidden": "true" });
   const until = performance.now() + seconds * 1000;
   const tick = () => {
     const left = Math.ceil((until - performance.now()) / 1000);
     retry.disabled = left > 0;
-    say(rest, left > 0 ? `Worth another try in ${duration(left * 1000)}.` : "");
+    say(rest, left > 0 ? `Try again in ${duration(left * 1000)}.` : "");
     if (left <= 0) clearInterval(countdown);
   };
   countdown = setInterval(tick, 500);
@@ -63,9 +63,9 @@ function counted(seconds, retry) {
   return rest;
 }
 
-/** The gateway is away in the middle of a wait, which goes on. */
+/** The gateway does not answer during a wait; the page keeps trying. */
 export function stillAsking(fault) {
-  byId("alert").replaceChildren(el("p", {}, `${fault.message} Still asking.`));
+  byId("alert").replaceChildren(el("p", {}, `${fault.message} Still trying.`));
   byId("alert").hidden = false;
 }
 

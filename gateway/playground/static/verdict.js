@@ -1,19 +1,19 @@
-// The card beside the clip: the verdict in words, the time it took, what was refused and why, and what to do next.
+// The card beside the clip: the verdict, its time, what was refused and why, and the possible actions.
 
-import { hasKey, isOpen, pathOf } from "./api.js";
+import { hasKey, isOpen, pathOf, source } from "./api.js";
 import { byId, el, say } from "./dom.js";
-import { VERDICTS, contrast, duration, failedWord, inOrder, percent, progressWords, sentence, sortedRefusals, stageLabel } from "./words.js";
+import { VERDICTS, contrast, duration, failedWord, faster, inOrder, percent, progressWords, sentence, sortedRefusals, stageLabel, startedFrom } from "./words.js";
 
 const HITS = ["exact", "near"];
 
-/** `deeds` are what the buttons do: again, cancel and download take the video, judge also whether it fits. */
+/** `actions`: what the buttons do. again, cancel and download get the video, judge also gets whether it fits. */
 export class Card {
   #place = byId("verdict");
-  #deeds;
+  #actions;
   #shown = "";
 
-  constructor(deeds) {
-    this.#deeds = deeds;
+  constructor(actions) {
+    this.#actions = actions;
   }
 
   /** `answeredMs` and `judged` are known only to the tab that asked. While a clip is made only the numbers change, so focus stays. */
@@ -22,34 +22,35 @@ export class Card {
     const shown = JSON.stringify([video.id, video.status, told.verdict, answeredMs, judged]);
     if (shown === this.#shown && isOpen(video)) return advance(this.#place, video);
     this.#shown = shown;
-    const focused = this.#place.contains(document.activeElement) && (document.activeElement.dataset.deed ?? "none");
+    const focused = this.#place.contains(document.activeElement) && (document.activeElement.dataset.action ?? "none");
     this.#place.replaceChildren(
       el(
         "div",
         { class: "card", tabindex: "-1", "data-verdict": told.verdict, "data-status": video.status },
-        el("p", { class: "asked" }, video.prompt ?? "(the words were erased)"),
+        el("p", { class: "asked" }, video.prompt ?? "(prompt erased)"),
         head(video, answeredMs),
         el("p", { class: "sentence" }, video.status === "failed" ? failure(video) : sentence(video)),
         isOpen(video) && going(video),
+        video.status === "completed" && started(told.assisted, told.steps_ms),
         video.status === "completed" && times(video, answeredMs),
         notes(told.notes),
-        refused(told.refused, told.verdict),
+        refused(video, told),
         this.#buttons(video, judged),
       ),
     );
-    // Where the button that had the focus is gone, the reader goes on from the card and not from the top of the page.
-    if (focused) (this.#place.querySelector(`[data-deed="${focused}"]`) ?? this.#place.firstChild).focus();
+    // If the focused button is gone, the focus moves to the card and not to the top of the page.
+    if (focused) (this.#place.querySelector(`[data-action="${focused}"]`) ?? this.#place.firstChild).focus();
   }
 
   #buttons(video, judged) {
-    const { again, cancel, download, judge } = this.#deeds;
-    if (isOpen(video)) return el("div", { class: "deeds" }, button("Cancel", () => cancel(video), "cancel"));
+    const { again, cancel, download, judge } = this.#actions;
+    if (isOpen(video)) return el("div", { class: "actions" }, button("Cancel", () => cancel(video), "cancel"));
     const done = video.status === "completed";
     const judgeable = done && HITS.includes(video.reprise?.verdict);
     return el(
       "div",
-      { class: "deeds" },
-      video.prompt != null && button(done ? "Another take" : "Ask again", () => again(video), "again"),
+      { class: "actions" },
+      video.prompt != null && button(done ? "Another take" : "Try again", () => again(video), "again"),
       done && (hasKey() ? button("Download", () => download(video), "download") : link(video)),
       judgeable && (judged === null ? opinion(video, judge) : thanks(judged)),
     );
@@ -66,12 +67,12 @@ function head(video, answeredMs) {
 }
 
 function failure(video) {
-  if (video.error?.code === "cancelled") return "Nobody waits for it any more, so the renderer is free for the next.";
-  return video.error?.message ?? "It failed without saying why.";
+  if (video.error?.code === "cancelled") return "Cancelled. The renderer is free for the next job.";
+  return video.error?.message ?? "It failed without a reason.";
 }
 
 function going(video) {
-  const node = el("div", { class: "going" }, el("progress", { max: 100, "aria-label": "How far the clip is" }), el("p", {}, el("span", { class: "now" }), el("span", { class: "share" })));
+  const node = el("div", { class: "going" }, el("progress", { max: 100, "aria-label": "Progress" }), el("p", {}, el("span", { class: "now" }), el("span", { class: "share" })));
   advance(node, video);
   return node;
 }
@@ -85,13 +86,20 @@ function advance(place, video) {
   say(place.querySelector(".share"), queued ? "" : `${video.progress} %`);
 }
 
-/** A hit is set beside the render that it spared; a render is split into its stages. */
+/** What the clip's render started from, if it was not noise. */
+function started(assisted, stepsMs) {
+  return assisted ? el("p", { class: "started" }, startedFrom(assisted, stepsMs?.length ?? 0)) : null;
+}
+
+/** For a hit, its time next to the render that it saved; for a render, its stages. */
 function times(video, answeredMs) {
   const told = video.reprise ?? {};
   if (!HITS.includes(told.verdict)) return stages(told.stages_ms);
   const spared = told.gpu_seconds_saved * 1000;
   if (!(spared > 0) || answeredMs == null) return null;
-  return el("dl", { class: "spared" }, ...row("Rendering it", spared, spared), ...row("This answer", answeredMs, Math.max(spared, answeredMs)));
+  const gain = faster(spared, answeredMs);
+  const bars = el("dl", { class: "spared" }, ...row("Rendering it", spared, spared), ...row("This answer", answeredMs, Math.max(spared, answeredMs)));
+  return el("div", { class: "gain" }, gain && el("p", { class: "faster" }, gain), bars);
 }
 
 function row(label, ms, most) {
@@ -116,35 +124,48 @@ function notes(list) {
   return list?.length ? el("ul", { class: "notes", "aria-label": "Notes" }, ...list.map((note) => el("li", {}, note))) : null;
 }
 
-function refused(list, verdict) {
+function refused(video, { refused: list, verdict }) {
   if (!list?.length) return null;
-  const title = HITS.includes(verdict) ? "Also looked at, and refused" : "Looked at, and refused";
+  const title = HITS.includes(verdict) ? "Also considered and refused" : "Considered and refused";
   const { telling, rest } = sortedRefusals(list);
-  const lines = [...telling.map(refusal), rest && el("li", { class: "rest" }, rest)];
+  const lines = [...telling.map((one) => refusal(video, one, list.indexOf(one) + 1)), rest && el("li", { class: "rest" }, rest)];
   return el("section", { class: "refused" }, el("h3", {}, title), el("ul", {}, ...lines.filter(Boolean)));
 }
 
-function refusal({ similarity, reason }) {
-  const alike = similarity == null ? null : `${percent(similarity)} alike`;
+/** `place`: 1 for the first of the list, which is how the API names the refused clip. */
+function refusal(video, { similarity, reason, clip }, place) {
+  const alike = similarity == null ? null : `${percent(similarity)} similar`;
   return el(
     "li",
     { "data-reason": reason },
+    clip && picture(video.id, place),
     el("span", { class: "reason" }, ...reasonParts(reason)),
-    alike && el("span", { class: "alike", title: "How alike an encoder finds the two prompts" }, alike),
+    alike && el("span", { class: "alike", title: "Similarity of the two prompts, by the encoder" }, alike),
   );
+}
+
+/** The refused clip itself. It is gone from the list once it cannot be loaded: evicted, or withdrawn. */
+function picture(id, place) {
+  const frame = el("img", { alt: "The refused clip", width: 56, height: 56, loading: "lazy" });
+  frame.addEventListener("error", () => frame.remove());
+  source(id, "thumbnail", place).then(
+    (address) => frame.setAttribute("src", address),
+    () => frame.remove(),
+  );
+  return frame;
 }
 
 function reasonParts(reason) {
   const found = contrast(reason);
   if (!found) return [reason.replaceAll("*", "")];
   const [wanted, there] = [el("b", { class: "wanted" }, found.wanted), el("b", { class: "there" }, found.there)];
-  if (found.there === "not said") return [`${found.about}: `, wanted, " is not said there"];
+  if (found.there === "not said") return [`${found.about}: `, wanted, " is not mentioned there"];
   if (found.wanted === "not said") return [`${found.about}: `, there, " was not asked for"];
   return [`${found.about}: `, wanted, el("span", { class: "not" }, " is not "), there];
 }
 
 const link = (video) => el("a", { class: "button", href: `${pathOf(video.id)}/content`, download: `${video.id}.mp4` }, "Download");
-const thanks = (judged) => el("p", { class: "thanks" }, judged ? "Marked as right. Thank you." : "Marked as wrong. Thank you: that is how the judge learns.");
+const thanks = (judged) => el("p", { class: "thanks" }, judged ? "Marked as right. Thank you." : "Marked as wrong. Thank you: this clip is not served for this prompt again.");
 
 function opinion(video, judge) {
   return el(
@@ -156,6 +177,6 @@ function opinion(video, judge) {
   );
 }
 
-function button(label, deed, name) {
-  return el("button", { type: "button", "data-deed": name, click: deed }, label);
+function button(label, action, name) {
+  return el("button", { type: "button", "data-action": name, click: action }, label);
 }

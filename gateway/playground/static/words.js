@@ -1,13 +1,14 @@
-// What the page says. Pure: numbers and answers in, sentences out.
+// The sentences of the page. Pure: numbers and answers in, text out.
 
 const STAGES = {
   queue: ["Waiting", "waiting"],
   load: ["Loading the model", "load"],
-  text_encode: ["Reading your words", "words"],
-  denoise: ["Finding the film in the noise", "denoise"],
-  vae_decode: ["Turning it into pictures", "pictures"],
-  film: ["Cutting the film", "film"],
-  store: ["Putting it on the shelf", "shelf"],
+  text_encode: ["Encoding the prompt", "text encode"],
+  picture_encode: ["Encoding the picture", "picture encode"],
+  denoise: ["Denoising", "denoise"],
+  vae_decode: ["Decoding the frames", "VAE decode"],
+  video_encode: ["Encoding the video", "video encode"],
+  store: ["Storing the clip", "store"],
 };
 const ORDER = Object.keys(STAGES);
 
@@ -37,7 +38,7 @@ export function duration(ms) {
 }
 
 export function ago(seconds) {
-  if (seconds == null) return "before";
+  if (seconds == null) return "earlier";
   if (seconds < 5) return "a moment ago";
   for (const [length, name] of [
     [86_400, "day"],
@@ -65,30 +66,37 @@ export function sentence(video) {
   const open = video.status === "queued" || video.status === "in_progress";
   switch (told.verdict) {
     case "exact":
-      return `These very words were rendered ${ago(told.age_seconds)}.${saved(told)}`;
+      return `The same prompt was rendered ${ago(told.age_seconds)}.${saved(told)}`;
     case "near": {
-      const match = told.matched_prompt ? `“${shortened(told.matched_prompt)}”` : "A clip from before";
-      const sure = told.confidence == null ? "" : `, ${percent(told.confidence)} sure`;
+      const match = told.matched_prompt ? `“${shortened(told.matched_prompt)}”` : "An earlier clip";
+      const sure = told.confidence == null ? "" : ` (${percent(told.confidence)} expected by the judge)`;
       return `${match} fits${sure}. It was rendered ${ago(told.age_seconds)}.${saved(told)}`;
     }
     case "joined":
       return open
-        ? "The same clip is being made right now; you share it."
-        : `The same clip was just being made, so you shared it.${saved(told)}`;
+        ? "The same clip is already being rendered; you share it."
+        : `The same clip was already being rendered, so you shared it.${saved(told)}`;
     case "bypass":
-      return open ? "A fresh one, without looking at what is there." : `Made fresh${took(told)}, without looking at what was there.`;
+      return open ? "A new take, without looking in the cache." : `A new take, rendered${took(told)} without looking in the cache.`;
     default:
-      return open ? "Nothing on the shelf fits, so it is being rendered." : `Nothing on the shelf fitted, so it was rendered${took(told)}. Next time it is there.`;
+      return open ? "No clip in the cache fits, so it is being rendered." : `No clip in the cache fitted, so it was rendered${took(told)}. Next time it is there.`;
   }
 }
 
-/** What is going on in an open video, with how far and how long. */
+/** "Started from “a red ball”: 12 of 40 steps spared." `ran`: the steps that were not. */
+export function startedFrom(assisted, ran) {
+  const near = assisted.prompt ? `“${shortened(assisted.prompt)}”` : "another clip";
+  const donor = assisted.kind === "take" ? "an earlier take" : near;
+  return `Started from ${donor}: ${assisted.steps_skipped} of ${assisted.steps_skipped + ran} steps spared.`;
+}
+
+/** The state of an open video, with its progress and the time left. */
 export function progressWords(video) {
   const told = video.reprise ?? {};
   const left = told.eta_ms > 0 ? `, about ${duration(Math.max(1000, told.eta_ms))} left` : "";
   if (video.status === "queued") {
     const ahead = Math.max(0, (told.queue_position ?? 1) - 1);
-    return ahead ? `Waiting, ${ahead} ahead of you${left}` : `Next in line${left}`;
+    return ahead ? `Waiting, ${ahead} ahead of you${left}` : `Next in the queue${left}`;
   }
   return `${STAGES[told.stage]?.[0] ?? "Rendering"}${left}`;
 }
@@ -101,38 +109,37 @@ export function headline(video, answeredMs) {
 
 export const failedWord = (video) => (video.error?.code === "cancelled" ? "Cancelled" : "Failed");
 
-/** What a screen reader hears: where things stand, when that changes, and not every percent. */
+/** The text for screen readers: the state whenever it changes, but not every percent. */
 export function spoken(video) {
   if (video.status === "failed") return `${failedWord(video)}. ${video.error?.message ?? ""}`;
   if (video.status === "completed") return `${VERDICTS[video.reprise?.verdict] ?? "Done"}. ${sentence(video)}`;
   return progressWords({ ...video, reprise: { ...video.reprise, eta_ms: null } });
 }
 
-/** "colour of *ball*: blue / red" in parts, so that the page can set them apart; null where it has another shape. */
+/** The parts of "colour of *ball*: blue / red", so that the page can style them; null if the reason has another form. */
 export function contrast(reason) {
   const found = /^([^:]{1,60}): (.{1,80}?) \/ (.{1,80})$/.exec(reason);
   return found && { about: found[1].replaceAll("*", ""), wanted: found[2].replaceAll("*", ""), there: found[3].replaceAll("*", "") };
 }
 
-/** Those with a reason of their own, and one sentence for those that were merely not alike. */
+/** Refusals with a reason of their own, and one sentence for those that were merely not similar enough. */
 export function sortedRefusals(list) {
   const unlike = list.filter(({ reason }) => reason.startsWith("similarity"));
   const telling = list.filter((one) => !unlike.includes(one));
   if (!unlike.length) return { telling, rest: null };
   const most = Math.max(...unlike.map(({ similarity }) => similarity ?? 0));
   const clips = `${unlike.length} ${telling.length ? "more " : ""}${unlike.length === 1 ? "clip was" : "clips were"}`;
-  return { telling, rest: `${clips} not alike enough: ${percent(most)}${unlike.length === 1 ? "" : " at most"}` };
+  return { telling, rest: `${clips} not similar enough: ${percent(most)}${unlike.length === 1 ? "" : " at most"}` };
 }
 
-/** A line for a shell. In single quotes a shell reads nothing but the closing quote. */
-export function curlLine(origin, prompt, keyed) {
-  const body = JSON.stringify({ prompt }).replaceAll("'", "'\\''");
-  const key = keyed ? ' -H "Authorization: Bearer $KEY"' : "";
-  return `curl -s ${origin}/v1/videos${key} --json '${body}'`;
+/** How much sooner a hit came than the render that it spared: "131x faster"; "" where that is less than twice. */
+export function faster(sparedMs, answeredMs) {
+  const times = sparedMs / Math.max(1, answeredMs);
+  return times < 2 ? "" : `${times < 10 ? times.toFixed(1) : Math.round(times).toLocaleString("en")}× faster`;
 }
 
 export function totals(videos) {
   const reused = videos.filter(({ reprise }) => ["exact", "near", "joined"].includes(reprise?.verdict)).length;
   const seconds = videos.reduce((sum, { reprise }) => sum + (reprise?.gpu_seconds_saved ?? 0), 0);
-  return `${reused} of ${videos.length} without rendering anew, ${gpuSeconds(seconds)} GPU-seconds saved`;
+  return `${reused} of ${videos.length} without rendering again, ${gpuSeconds(seconds)} GPU-seconds saved`;
 }

@@ -1,0 +1,132 @@
+"""Loud additions: what a clip shows beyond what was asked and nobody would overlook: writing, gore, nudity, reversed time, a drawn style, one more main subject.
+
+More detail of the same scene is no such thing: framing, lens, light, mood and the words of photographers that a prompt extender adds. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from cache.matching.rules.exclusive import EXCLUSIVE
+from cache.matching.rules.facts import Slots
+from cache.matching.rules.lexicon import ACTORS, listed
+from cache.matching.rules.words import folded, stem
+
+_LOUD = {
+    "writing": r"captions?|subtitles?|watermark(?:s|ed)?|logos?|text overlays?|overlay(?:ed)? text|on-?screen text|title cards?|lower thirds?"
+    r"|countdowns?|end card|credits roll|the words?|text (?:reads|reading|saying|that says|appears)|that (?:says|reads)|letterbox(?:ed)?|in (?:[\w-]+ ){0,3}letters|with [\"“] +[\"”] (?:in|across|over|appearing|floating)\b|overlaid with",
+    "gore": r"blood(?!y? (?:moon|orange|type|cells?|vessels?))|bloody|bloodied|gore|gory|corpses?|dead (?:body|bodies|man|woman|person|people)|severed|"
+    r"dismembered|decapitated|mutilated|entrails|murder(?:ed|s)?|suicide|shooting (?:at )?(?:a|the) (?:man|woman|crowd|people)",
+    "nudity": r"nude|nudes|naked|topless|nudity|nsfw|undress(?:ed|es|ing)?|erotic",
+    "reversed time": r"(?:in|plays? in|played in) reverse|played backwards?|reversed (?:footage|video|motion)|rewind(?:s|ing)?|backwards in time",
+    "frozen time": r"freeze[- ]frames?|freezes? (?:mid|in place|in time|on the last)|time (?:stops|freezes|stands still)|bullet[- ]time|mannequin challenge",
+    "slowed or sped time": r"slow[- ]?mo(?:tion)?\b|slowed down|time[- ]?lapse|hyper[- ]?lapse|sped[- ]up|fast[- ]forward(?:ed)?",
+    "effect": r"dolly zooms?|vertigo effect|glitch(?:es|y|ing)?(?: effect)?|kaleidoscop\w*(?! of)|mirrored (?:into|like|image)|split[- ]screen|picture[- ]in[- ]picture|infinite loop|seamless(?:ly)? loop(?:s|ing)?",
+    "weapon": r"machine guns?|rifles?|pistols?|handguns?|shotguns?|grenades?|explosions?|explodes?",
+    "fire": r"(?:burst(?:s|ing)?|erupt(?:s|ing)?|goes up) (?:in|into) flames|on fire|catch(?:es|ing) fire|engulfed in flames|house fire",
+    "style": r"anime|manga|cartoon(?:ish)?|cyberpunk|steampunk|vaporwave|synthwave|vhs|claymation|pixel[- ]art|8-bit|voxel|low[- ]poly|watercolou?r(?: painting)?"
+    r"|oil painting|pencil (?:sketch|drawing)|charcoal drawing|ink wash|ukiyo-?e|origami|papercut|stop[- ]motion|lego|comic[- ]book|pop art|film noir"
+    r"|black[- ]and[- ]white (?:film|footage|video|photo)|sepia|monochrome|ghibli|pixar|cel[- ]shaded|3d (?:render|animation)|surrealis[mt]|cubis[mt]|wireframe"
+    r"|animat(?:ed|ion)[- ]styled?|^animated\b|(?:an?|in) animated (?:video|film|scene|clip)|^(?:an? )?black[- ]and[- ]white (?:landscape|scene|view|shot|close-up|image|portrait|animation)|surrealistic|[\w-]+ illustration|[\w-]+-inspired (?:painting|art)"
+    r"|impressionis[mt]|(?:in|with) (?:an? )?(?!the\b|an?\b|his\b|her\b)[\w-]+ style",
+}
+# Words of one kind that a plain word in the ask stands for, too.
+_ASKED = {
+    "writing": r"text|words?|says?|reads?|saying|reading|written|writing|title|letters?|sign|label|caption|logo|watermark|subtitle|credits|poster|quote|spell|countdown|clock|timer",
+    "gore": r"blood|wound|kill|dead|zombie|horror|murder|battle|war|fight|surgery|injur",
+    "weapon": r"gun|weapon|shoot|soldier|war|battle|sniper|army|explo|hunt|bomb|firework|police|military|fight|action",
+    "nudity": r"nude|naked|bath|shower|undress",
+    "fire": r"fire|flame|burn|blaz|explo|smoke|arson|torch",
+    "style": r"style|animat|drawn|drawing|paint|illustrat|render|art\b|3d|2d|cgi|retro|vintage|noir|sketch|toon|futuristic|neon|video game|diagram|graphic|chart|minecraft|slideshow",
+    "slowed or sped time": r"slow|lapse|fast|speed|quick",
+    "effect": r"zoom|glitch|loop|split|effect|screen",
+    "frozen time": r"freez|frozen|still|stop",
+    "reversed time": r"revers|backward|rewind",
+}
+_PATTERNS = {kind: re.compile(rf"\b(?:{pattern})(?!\w)") for kind, pattern in _LOUD.items()}
+_SAID = {kind: re.compile(rf"\b(?:{pattern})") for kind, pattern in _ASKED.items()}
+_DENIED = re.compile(r"\b(?:no|not|without|never|avoid|free of|any|nor|or)\s+(?:\w+[\s,]+){0,2}$")
+_PHOTOGRAPHIC = re.compile(
+    r"documentary|cinematic|\b(?:photo|hyper|ultra)?[- ]?realis|photo|natural|film|movie|lifelike|commercial|editorial|vlog|candid|modern|minimalis|casual"
+)
+_WORDS = re.compile(r"[\w-]+")
+_LONG = 30  # stems of a clip's prompt from which on it tells of much that is not its subject
+_SUBJECTS = frozenset(stem(word) for word in ACTORS) | frozenset(
+    stem(word) for slot in ("animal", "vehicle", "profession") for word in EXCLUSIVE[slot]
+) | frozenset(stem(word) for word in listed("superhero superheroes band crocodile robot robots dinosaur dinosaurs monster ghost alien aliens soldiers crowd"))  # fmt: skip
+_JOINED = re.compile(
+    r"^(?:an?|the|one|two|three)\s+(?:[\w-]+\s){0,2}?(\w+)(?:,? and|,? with|,? accompanied by| next to| alongside| beside)\s+"
+    r"(?:an?|another|the|two|three|some)\s+(?:[\w-]+\s){0,2}?(\w+)\b"
+)
+
+
+# A subject of its own, in a clause of its own: "…, while a huge crocodile crawls out".
+_FURTHER = re.compile(
+    r"(?:\bwhile|\bas|[;,]|\bwith)\s+(?:(?:next to|beside|behind|in front of|around) (?:him|her|them|it|the \w+),?\s+)?"
+    r"(?:an?|two|three|another|several)\s+((?:[\w-]+\s+){0,4}?[\w-]+)\s+(?:\w+(?:s|ing)\b|in\b|on\b)"
+)
+_MET = 0.99  # share of what is asked that must stand before it: what comes then was not asked for
+# Two things side by side are two main subjects, however long a clip's prompt is; a table under the one is none.
+_THING = r"(?:[\w-]+\s+){0,3}?([\w-]+)"
+_BESIDE = [
+    re.compile(pattern)
+    for pattern in (
+        rf"\b(?:to the (?:left|right) of|on the (?:left|right)(?: side)? of|on top of|at the bottom of|next to|atop|topped with)\s+(?:an?|the)\s+{_THING}"
+        r"(?=[,]|\s+(?:with|on|in|and|at|that|which|is|are)\b|$)",
+        rf"\ban?\s+(?:[\w-]+\s+){{0,3}}?[\w-]+\s+and\s+an?\s+{_THING}\s+(?:lying|placed|standing|side by side|resting|positioned)",
+        rf"\bwith (?:an?|the)\s+{_THING}\s+(?:placed|positioned) (?:to|on|slightly)",
+        rf"\bon the left and an?\s+{_THING}\s+on the right",
+    )
+]
+_TERSE = 4  # content words of an ask that names one thing and no more
+_SURFACES = frozenset(
+    stem(word)
+    for word in listed("""table counter countertop surface shelf desk floor ground bed windowsill ledge rock hill mountain cliff wall stage platform plate tray
+    stand pedestal window sink river road street path tree trees building house lake pool water beach sea ocean shore fence door couch sofa chair
+    bench machine roof head frame other another bottom top side left right it them him her fireplace stove lamp plant mat rug cloth napkin mirror""")
+)
+
+
+def additions(new: Slots, cached: Slots) -> Iterator[str]:
+    for kind, words in _loud(cached.written):
+        said = _SAID.get(kind)
+        if words in new.written or (said is not None and said.search(new.written)) or _PATTERNS[kind].search(new.written):
+            continue
+        yield f"{kind}: not asked for / {words}"
+    yield from _further(new, cached)
+    joined = _JOINED.match(cached.written)
+    if joined is not None:
+        first, second = stem(joined[1]), stem(joined[2])
+        if second in _SUBJECTS and first in new.stems and second not in new.stems and not new.stems & _SUBJECTS - {first}:
+            yield f"one more subject: not asked for / {joined[2]}"
+
+
+def _further(new: Slots, cached: Slots) -> Iterator[str]:
+    for found in _FURTHER.finditer(cached.written):
+        # In a clause of its own it is surely a further one, so that other words for what was asked may stand before it.
+        named_as = folded if found.group().startswith(("while", "as")) else stem
+        before = {named_as(word) for word in _WORDS.findall(cached.written[: found.start()])}
+        if len(new.asked & before) < _MET * len(new.asked):
+            continue
+        named = [word for word in _WORDS.findall(found.group(1)) if stem(word) in _SUBJECTS]
+        if named and stem(named[-1]) not in new.stems and len(cached.stems) < _LONG:
+            yield f"one more subject: not asked for / {named[-1]}"
+    if len(new.asked) <= _TERSE and len(cached.stems) >= _LONG and not new.stems & {"and", "with", "on", "next"}:
+        first = cached.written.partition(".")[0]
+        things = (match.group(1) for pattern in _BESIDE for match in pattern.finditer(first))
+        beside = next((word for word in things if stem(word) not in new.stems | _SURFACES), None)
+        if beside is not None:
+            yield f"one more subject: not asked for / {beside}"
+
+
+@lru_cache(maxsize=32_768)
+def _loud(text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for kind, pattern in _PATTERNS.items():
+        for match in pattern.finditer(text):
+            if _DENIED.search(text[: match.start()]) is None and not (kind == "style" and _PHOTOGRAPHIC.search(match.group())):
+                found.append((kind, match.group()))
+                break
+    return tuple(found)

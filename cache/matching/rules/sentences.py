@@ -1,0 +1,94 @@
+"""Sentences of English: who does what to whom, what turns into what, and what comes first. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from cache.matching.rules import lexicon
+from cache.matching.rules.facts import Fact
+from cache.matching.rules.words import Word
+
+_BE = frozenset(["is", "are", "was", "were", "being", "been", "be"])  # before a form that is none in -ed: "is held by"
+_BY_PASSIVE = re.compile(r"(?:ed|en|own|ught|ung|ept|old|it|ut)$")
+MODIFIERS: dict[str, list[tuple[str, str]]] = {}  # word -> what it says, on each axis that it speaks of
+for _slot, _words in (("colour", lexicon.COLOURS), *lexicon.ATTRIBUTES.items()):
+    for _word, _value in _words.items():
+        MODIFIERS.setdefault(_word, []).append((_slot, _value))
+_LOOKS = re.compile(r"\w{3}(?:ful|ous|less|ish|able|ible)$")  # adjectives by their form: "a large and colourful birdcage"
+DETERMINERS = {"a", "an", "the", "one", "two", "three", "four", "five", "his", "her", "their", "its", "another", "some"}
+
+
+def noun_after(tokens: list[Word], at: int) -> Word | None:
+    """The thing that a number or adjective before `at` binds to: the next word that is neither adjective nor glue."""
+    for word in tokens[at : at + 6]:
+        if word.is_mark and word.text != ",":
+            return None
+        modifier = word.text in MODIFIERS or word.text in lexicon.ADJECTIVES or word.text in lexicon.NUMBERS or _LOOKS.search(word.text)
+        if word.text in {",", "and", "of", "or", "colored", "coloured", "the", "other"} or modifier or word.text.endswith("ly"):
+            continue
+        # "holding" is no thing; "building" is.
+        return word if word.is_content and (not word.text.endswith("ing") or word.text in lexicon.THINGS_IN_ING) else None
+    return None
+
+
+def roles(tokens: list[Word]) -> Iterator[Fact]:
+    """The roles, who does what to whom: heads introduced by a determiner with one verb between them, the passive turned round."""
+    heads: list[tuple[int, int, Word]] = []
+    for at, word in enumerate(tokens):
+        if word.text in DETERMINERS:
+            noun = noun_after(tokens, at + 1)
+            if noun is not None:
+                heads.append((at, tokens.index(noun, at), noun))
+    for (_, first_at, first), (second_start, _, second) in pairwise(heads):
+        between = tokens[first_at + 1 : second_start]
+        if not between or any(word.is_mark for word in between) or first.stem == second.stem:
+            continue
+        verbs = [word for word in between if word.is_content]
+        texts = [word.text for word in between]
+        if len(verbs) != 1:
+            if not verbs and len(texts) == 1 and texts[0] not in lexicon.SYMMETRIC:
+                yield Fact("relation", f"{first.stem}>{second.stem}", texts[0], texts[0])
+            continue
+        verb = verbs[0]
+        passive = _BY_PASSIVE.search(verb.text) or (not verb.text.endswith("ing") and _BE.intersection(texts[: texts.index(verb.text)]))
+        subject, target = (second, first) if "by" in texts and passive else (first, second)
+        if "with" in texts or "and" in texts:
+            continue
+        yield Fact("who does it", f"{subject.stem}>{target.stem}", verb.stem, verb.text, f"{subject.text} → {target.text}")
+
+
+def changes(tokens: list[Word]) -> Iterator[Fact]:
+    """ "from red to white" """
+    for at, word in enumerate(tokens):
+        if word.text != "from":
+            continue
+        before = [near for near in tokens[at + 1 : at + 4] if near.text in {"to", "into"}]
+        if before:
+            turn = tokens.index(before[0], at)
+            start = next((near for near in tokens[at + 1 : turn] if near.text not in DETERMINERS), None)
+            end = next((near for near in tokens[turn + 1 : turn + 4] if near.text not in DETERMINERS and not near.is_mark), None)
+            if start and end:
+                yield Fact("change", f"{start.stem}>{end.stem}", words=f"from {start.text} to {end.text}")
+
+
+def events(tokens: list[Word]) -> Iterator[Fact]:
+    """The order of events: the content before and after "then", "before", "after"."""
+    for at, word in enumerate(tokens):
+        if word.text not in {"then", "afterwards", "before", "after"}:
+            continue
+        left = [near.stem for near in tokens[:at] if near.is_content]
+        right = [near.stem for near in tokens[at + 1 :] if near.is_content]
+        if not left:  # "after A, B"
+            comma = next((spot for spot in range(at, len(tokens)) if tokens[spot].text == ","), None)
+            if comma is None:
+                continue
+            left = [near.stem for near in tokens[at + 1 : comma] if near.is_content]
+            right = [near.stem for near in tokens[comma:] if near.is_content]
+            if word.text == "before":
+                left, right = right, left
+        elif word.text == "after":
+            left, right = right, left
+        yield Fact("order", " ".join(left) + ">" + " ".join(right), words=word.text)
+        return

@@ -1,0 +1,59 @@
+"""The words of a terse ask that a clip's prompt lacks, and the verifier's word without which such a pair is not served. English only. Pure.
+
+Among real users nearly all such pairs are wrong that the verifier is not plainly sure of: "space marine" is no "surreal alien in the sea".
+Who asks for much has said it in many words, and other words for some of it mean little.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cache.matching.rules.lexicon import listed
+from cache.matching.rules.slots import read
+from cache.matching.rules.words import stem
+from cache.prompt import is_chinese
+
+_TERSE, _SHORT, _BARE = 5, 4, 2  # content words of an ask that names a thing or two
+_PLAIN, _CERTAIN = 2.8, 3.4  # the verifier's word from which on it says yes to other words for what was asked
+_NEAR = 0.72  # cosine from which on one word that is lacking is mostly said otherwise
+# Words that a narrower one in the clip's prompt mostly stands for, so that they are not missed.
+_WIDE = frozenset(
+    stem(word)
+    for word in listed(
+        """
+        person people someone somebody anybody individual adult group crowd animal creature vehicle food drink thing object item something
+        place area scene view time day outside outdoors outdoor inside indoors indoor activity look stand wait body
+        do take make have get use
+        """
+    )
+)
+_PERSON = stem("person")
+_KIN, _KIN_SHARE = 4, 2 / 3  # letters at their beginning that two forms of one word share: "rainy" and "rain", "dancer" and "dance"
+
+
+def missed(new: str, cached: str) -> tuple[str, ...]:
+    """The words that a terse ask names and the clip's prompt does not, in no other form either; as stems, in order."""
+    asked, there = read(new), read(cached)
+    if len(asked.asked) > _TERSE:
+        return ()
+    # "a human face" names a kind of face, and nobody.
+    wide = _WIDE - {_PERSON} if "human" in asked.stems else _WIDE
+    missing = asked.asked - there.asked - there.stems - wide
+    return tuple(dict.fromkeys(word for word in asked.content if word in missing and not any(_kin(word, other) for other in there.stems)))
+
+
+def word_needed(new: str, cached: str, similarity: float) -> float | None:
+    """The verifier's word (a logit) under which this pair is not served, for what the clip's prompt lacks. None: no such bar."""
+    if is_chinese(new, cached):
+        return None
+    lacking, asked = len(missed(new, cached)), len(read(new).asked)
+    half = 2 * lacking >= asked
+    if not lacking or (similarity >= _NEAR and not (half and asked <= _SHORT)):
+        return None
+    return _CERTAIN if half and asked <= _BARE else _PLAIN
+
+
+@lru_cache(maxsize=32_768)
+def _kin(one: str, other: str) -> bool:
+    shared = next((at for at, (here, there) in enumerate(zip(one, other, strict=False)) if here != there), min(len(one), len(other)))
+    return shared >= _KIN and shared >= _KIN_SHARE * max(len(one), len(other))

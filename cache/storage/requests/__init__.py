@@ -1,0 +1,1 @@
+"""Requests at rest, with their hits, labels, plans and erasure."""

@@ -1,1 +1,0 @@
-"""Clips made ahead of time: what to make, and the making."""

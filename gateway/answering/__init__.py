@@ -1,0 +1,1 @@
+"""The answer to a request: look, judge, submit, and what follows. Knows no HTTP."""

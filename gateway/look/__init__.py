@@ -1,1 +1,0 @@
-"""What all pages share: the colours, the choice of light or dark, the ground rules, the mark."""

@@ -1,1 +1,0 @@
-"""What is seen from outside: metrics, traces, log lines."""

@@ -1,0 +1,1 @@
+"""Clips made ahead of time: planning, and running plans."""

@@ -1,0 +1,1 @@
+"""The theme of all pages: colours, light and dark mode, base styles, the logo."""

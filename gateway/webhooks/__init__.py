@@ -1,0 +1,1 @@
+"""Calls to clients when their videos end."""

@@ -1,0 +1,1 @@
+"""Jobs at rest: the queue, leases, withdrawal, and the dispatch to workers."""

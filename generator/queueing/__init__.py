@@ -1,1 +1,0 @@
-"""Jobs at rest: the queue, leases, who still wants what, and how workers hear of it."""

@@ -1,0 +1,61 @@
+"""Chinese is read in one form, whatever it was typed in; what asks for something stays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cache.matching.reading.chinese import converters, reads_as_chinese, simplified
+from cache.matching.reading.wording import as_read
+
+converters()
+
+SIMPLE = "一只猫在草地上奔跑远处的风车转动老师写字书店门前汽车飞机"
+TRADITIONAL = "一隻貓在草地上奔跑遠處的風車轉動老師寫字書店門前汽車飛機"
+
+
+@given(st.lists(st.integers(0, len(SIMPLE) - 1), min_size=1, max_size=12))
+@settings(deadline=None)
+def test_traditional_characters_are_read_as_simplified_ones(spots: list[int]) -> None:
+    simple, traditional = "".join(SIMPLE[at] for at in spots), "".join(TRADITIONAL[at] for at in spots)
+    assert converters()[0].convert(traditional) == converters()[0].convert(simple)
+    assert simplified(simplified(traditional)) == simplified(traditional)
+
+
+@given(st.text(alphabet='猫貓狗在跑，。：（）(1.3:)[]{}"“”「」8K高清--ar 916画幅镜头1主体请生成视频谢谢🐱 \n', max_size=60))
+@settings(max_examples=300, deadline=None)
+def test_reading_is_a_fixed_point(text: str) -> None:
+    read = as_read(text)
+    assert as_read(read) == read
+    assert read or not text.strip()
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("黃昏的沙灘上，一隻狗", "黄昏的沙滩上,一只狗"),
+        ("計程車停在路邊", "出租车停在路边"),
+        ("（白鹤：1.3），芦苇荡，（逆光：0.9）", "白鹤,芦苇荡,逆光"),
+        ("((旗袍女子))，遮面一笑", "旗袍女子,遮面一笑"),
+        ("ＡＢＣ１２３店", "ABC123店"),
+        ('{"主体":"白鹭","动作":"单脚站立","地点":"稻田"}', "白鹭, 单脚站立, 稻田"),
+        ("主体：红色跑车；背景：隧道，8K，高清", "红色跑车,隧道"),
+        ("您好，请帮我生成一段视频：一只猫在窗台，谢谢！", "一只猫在窗台"),
+        ("女孩在海边跑步 --ar 9:16 --v 6", "女孩在海边跑步, 画幅9:16"),
+        ("红色跑车，隧道，masterpiece, best quality", "红色跑车,隧道"),
+        ("一只猫🐱在跑", "一只猫在跑"),
+        ("草地上🐶", "草地上,狗"),
+        ("镜头1：城堡。镜头2：女王。", "镜头1:城堡。镜头2:女王。"),
+        ("招牌写着「書店」", "招牌写着「書店」"),
+        ("8K高清", "8K高清"),
+    ],
+)
+def test_forms(typed: str, read: str) -> None:
+    assert as_read(typed) == read
+
+
+@pytest.mark.parametrize("text", ["ひまわりの畑", "해바라기 밭", "поле подсолнухов и 花"])
+def test_other_languages_are_not_touched(text: str) -> None:
+    assert not reads_as_chinese(text)
+    assert as_read(text) == text

@@ -1,0 +1,1 @@
+"""The scripts that trained the bundled demo model, and the checker that measures it."""

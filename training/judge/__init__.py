@@ -1,0 +1,1 @@
+"""The making of the shipped verifier and its table. No run-time module imports this room."""

@@ -1,0 +1,57 @@
+"""The layers of a verifier that ships, out of its int8 onnx file: where further training starts.
+
+python -m training.judge.shipped cache/matching/verifier/model.onnx build/material/base_shipped.npz
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+
+def layers(path: Path) -> dict[str, np.ndarray]:
+    """Whole matrices as they lie there, with a scale for each row."""
+    graph = onnx.load(path).graph
+    held = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    state: dict[str, np.ndarray] = {}
+    for name, value in held.items():
+        short = re.sub(r"^(?:bert\.)+", "", name)
+        if (
+            short.startswith(("encoder.", "embeddings.LayerNorm", "pooler.", "classifier."))
+            and value.dtype == np.float32
+            and not short.endswith("_scale")
+        ):
+            state[short] = value
+        elif short.startswith("embeddings.") and short.endswith("_quantized"):
+            base = name.removesuffix("_quantized")
+            whole = (value.astype(np.float32) - held[f"{base}_zero_point"]) * held[f"{base}_scale"]
+            _put(state, short.removesuffix("_quantized"), whole)
+    for node in graph.node:
+        if node.op_type != "MatMulInteger" or not node.input[1].endswith("_quantized"):
+            continue
+        base = node.input[1].removesuffix("_quantized")
+        zero, scale = held[f"{base}_zero_point"].astype(np.float32), held[f"{base}_scale"]
+        whole = (held[node.input[1]].astype(np.float32) - zero) * scale
+        place = re.sub(r"^(?:bert/)+", "", re.split("/MatMul|/Gemm", node.output[0])[0].strip("/")).replace("/", ".")
+        name = f"{place}.weight" if base.startswith("onnx::") else re.sub(r"^(?:bert\.)+", "", base)
+        _put(state, name, np.ascontiguousarray(whole.T))
+    return state
+
+
+def _put(state: dict[str, np.ndarray], name: str, whole: np.ndarray) -> None:
+    if whole.ndim < 2 or whole.size < 100_000:
+        state[name] = whole.astype(np.float32)
+        return
+    scale = np.abs(whole).max(1, keepdims=True) / 127 + 1e-12
+    state[f"{name}|scale"], state[name] = scale.astype(np.float32), np.round(whole / scale).astype(np.int8)
+
+
+if __name__ == "__main__":
+    found = layers(Path(sys.argv[1]))
+    np.savez_compressed(Path(sys.argv[2]), **found)  # type: ignore[arg-type]
+    print(f"{len(found)} arrays")
