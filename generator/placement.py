@@ -2,7 +2,7 @@
 
 A card that holds everything renders fastest. On a smaller one the text encoder goes first: it works for milliseconds, and
 not at all for a prompt whose encoding is kept. Then each part is there in its turn only, and at last the transformer's blocks
-travel to the device one by one, each while the one before it computes.
+travel to the device one by one, each while the one before it computes; as many as the device has room for stay there.
 
 What lies in main memory stays there, page-locked: it is copied to the device and the copy is dropped, never carried back.
 """
@@ -94,8 +94,15 @@ class PartsInTurn(_Placed):
     word, told = "model", "each part lies in page-locked main memory, and is on the device in its turn"
 
 
+@dataclass(frozen=True)
 class BlocksTravel(_Placed):
+    """`spare`: bytes of the device beside those needed, for blocks that stay instead."""
+
     word, told = "group", "text encoder and transformer lie in page-locked main memory, and travel block by block"
+    spare: int = 0
+
+    def __str__(self) -> str:
+        return f"{super().__str__()}{f'; {_gb(self.spare)} GB are left for blocks that stay' if self.spare else ''}"
 
 
 Placement = AllResident | EncoderTravels | EncoderOnCpu | EncoderInFp8 | PartsInTurn | BlocksTravel
@@ -131,7 +138,7 @@ def decide_placement(asked: Offload, memory: FreeMemory, sizes: PartSizes, work:
             continue
         for together in (True, False):
             needed = needs(way, sizes, work, together=together)
-            possible.append(way(_why(needed, memory.device, refused), together, needed))
+            possible.append(_way(way, _why(needed, memory.device, refused), together, needed, memory.device))
             if needed <= memory.device:
                 return possible[-1]
         refused.append(f"{way.word}: needs {_gb(possible[-1].needed)} GB")
@@ -151,7 +158,13 @@ def _asked(way: type[Placement], memory: FreeMemory, sizes: PartSizes, work: Wor
     together = needs(way, sizes, work, together=True) <= memory.device
     needed = needs(way, sizes, work, together=together)
     short = "" if needed <= memory.device else ", may be short"
-    return way(f"{_set(way.word)}; {_of(needed, memory.device)}{short}", together, needed)
+    return _way(way, f"{_set(way.word)}; {_of(needed, memory.device)}{short}", together, needed, memory.device)
+
+
+def _way(way: type[Placement], reason: str, together: bool, needed: int, device: int) -> Placement:
+    if way is BlocksTravel:
+        return BlocksTravel(reason, together, needed, max(0, device - needed))
+    return way(reason, together, needed)
 
 
 def needs(way: type[Placement], sizes: PartSizes, work: WorkingSet, *, together: bool) -> int:
@@ -192,7 +205,7 @@ def _impossible(way: type[Placement], memory: FreeMemory, sizes: PartSizes) -> s
 
 
 def locked_bytes(way: type[Placement], sizes: PartSizes) -> int:
-    """Bytes of main memory that this way locks."""
+    """Bytes of main memory that this way locks at the most: blocks that stay on the device are not locked."""
     if way is EncoderTravels:
         return sizes.encoder
     if way is PartsInTurn:

@@ -16,7 +16,7 @@ from cache.catalog import DEMO, WAN_TI2V_5B, AskedSettings, resolve
 from cache.recipe import Recipe
 from cache.setting_values import Offload
 from generator.diffusion.acceleration import without_acceleration
-from generator.diffusion.placing import Turn, part_sizes
+from generator.diffusion.placing import Turn, blocks_travel, part_sizes
 from generator.diffusion.wan import Wan, load_wan
 from generator.main_memory import free_main_memory
 from generator.model import FoundModel, find_model
@@ -73,6 +73,8 @@ def test_the_fastest_that_fits_and_may_be_is_taken(device: int, main: int, sizes
     assert locked_bytes(type(found), sizes) <= memory.lockable
     assert not isinstance(found, EncoderInFp8)
     assert found.needed == needs(type(found), sizes, work, together=found.together)
+    if isinstance(found, BlocksTravel):
+        assert found.spare == max(0, device - found.needed)
     if found.needed <= device:
         faster = WAYS[: WAYS.index(type(found))]
         assert all(needs(way, sizes, work, together=False) > device or locked_bytes(way, sizes) > memory.lockable for way in faster
@@ -202,6 +204,18 @@ def test_a_clip_is_the_same_wherever_the_parts_lie(
     np.testing.assert_array_equal(frames(wan, replace(recipe, step_cache="taylor", steps=3)), resident[1])
     with without_acceleration(wan._pipe.transformer):
         np.testing.assert_array_equal(frames(wan, recipe), resident[0])
+
+
+def test_blocks_stay_where_there_is_room(model: FoundModel, recipe: Recipe, resident: tuple[Frames, Frames]) -> None:
+    wan = load_wan(model, "cpu", EXACT, 2)
+    blocks = wan._pipe.transformer.blocks
+    room = part_sizes(wan._pipe).blocks_travel // 2 * (len(blocks) - 1)
+    blocks_travel(wan._pipe.transformer, torch.device("cpu"), room)
+    assert wan._pipe.transformer.blocks is blocks
+    assert sum(hasattr(block, "_diffusers_hook") for block in blocks) == 1, "one at the least travels"
+    np.testing.assert_array_equal(frames(wan, recipe), resident[0])
+    with_room = BlocksTravel("short", True, GB, GB)
+    assert str(with_room).endswith("(short); 1.0 GB are left for blocks that stay")
 
 
 def test_eight_bits_change_pixels_and_so_the_revision(model: FoundModel, recipe: Recipe, resident: tuple[Frames, Frames]) -> None:

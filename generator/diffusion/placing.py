@@ -12,7 +12,7 @@ from typing import Any, assert_never
 import torch
 from diffusers.hooks import HookRegistry, apply_group_offloading
 from diffusers.hooks.layerwise_casting import apply_layerwise_casting_hook
-from torch.nn import Linear, Module
+from torch.nn import Linear, Module, ModuleList
 
 from generator.placement import (
     AllResident,
@@ -71,9 +71,9 @@ class PlacedParts:
             case PartsInTurn():
                 layers_travel(pipe.text_encoder, device)
                 self._turns = {part: Turn(part, device) for part in (pipe.transformer, pipe.vae)}
-            case BlocksTravel():
+            case BlocksTravel(spare=spare):
                 layers_travel(pipe.text_encoder, device)
-                blocks_travel(pipe.transformer, device)
+                blocks_travel(pipe.transformer, device, spare)
                 _to(device, pipe.vae)
             case other:
                 assert_never(other)
@@ -120,15 +120,21 @@ def layers_travel(encoder: Module, device: torch.device) -> None:
     words.register_forward_hook(lambda _, given, found: found.to(device))
 
 
-def blocks_travel(transformer: Module, device: torch.device) -> None:
-    """The transformer's blocks travel, each while the one before it computes. What is no block stays on the device."""
-    blocks: Any = transformer.blocks
-    _to(_MAIN, blocks)
-    _lock(blocks, device)
+def blocks_travel(transformer: Module, device: torch.device, spare: int = 0) -> None:
+    """The transformer's blocks travel, each while those before it compute. What is no block stays on the device, and of the blocks as
+    many as `spare` bytes hold, spread evenly, so that each that travels has more of the work of others to hide behind.
+    """
+    every: Any = transformer.blocks
+    staying = min(len(every) - 1, spare // max(_bytes(_tensors(block)) for block in every))
+    travelling = ModuleList(block for at, block in enumerate(every) if (at + 1) * staying // len(every) == at * staying // len(every))
+    _to(_MAIN, travelling)
+    _lock(travelling, device)
+    transformer.blocks = travelling  # what travels is found by a walk over the modules
     apply_group_offloading(transformer, device, _MAIN, "block_level", num_blocks_per_group=1, **_streamed(device))
+    transformer.blocks = every
     # diffusers would carry all the rest to and fro at every pass, by way of memory that is not locked.
     rest = HookRegistry.check_if_exists_or_initialize(transformer).get_hook("group_offloading").group
-    _to(device, *rest.modules)
+    _to(device, *rest.modules, *(block for block in every if block not in set(travelling)))
     for weight in (*rest.parameters, *rest.buffers):
         weight.data = weight.data.to(device)
     rest.modules, rest.parameters, rest.buffers = [], [], []
