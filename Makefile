@@ -8,8 +8,10 @@ ifdef PORT
 export REPRISE_PORT = $(PORT)
 endif
 BIN := .venv/bin
+# Tests start hundreds of servers: without the compiled files each would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run setup encoder test check types audit test-static test-browser test-traced test-containers clean
+.PHONY: help run setup encoder test check types audit test-static test-collected test-browser test-traced test-containers clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:\t/' | expand -t 16
@@ -20,7 +22,7 @@ run: setup ## set up, migrate and serve on http://localhost:8000
 setup: .venv/installed encoder ## install into .venv and export the default encoder
 
 test: .venv/tested ## set up and run every test
-	@$(MAKE) --no-print-directory --jobs 2 encoder test-static
+	@$(MAKE) --no-print-directory --jobs 3 encoder test-static test-collected
 	$(BIN)/pytest -m "not browser and not traced" -n 4 --dist loadscope
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser test-traced; fi
 
@@ -28,6 +30,10 @@ test-static: .venv/tested
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Once, or each of the four that run tests would compile them and what they import.
+test-collected: .venv/tested
+	@$(BIN)/pytest --collect-only -qq > /dev/null
 
 encoder: .venv/installed
 	@$(BIN)/reprise prepare
