@@ -11,8 +11,10 @@ from training.judge.grammar import Teller
 from training.judge.grammar_zh import TellerZh
 from training.judge.groups import Group, drawn, told_twice
 from training.judge.mandarin import Mandarin
+from training.judge.near_pairs import Near, terse_and_long
 from training.judge.near_words import NearWords
 from training.judge.rewrite import Rewriter
+from training.judge.roles import Roles
 from training.judge.scenes import Scene
 from training.judge.snares import Snares
 from training.judge.sources import Row
@@ -37,6 +39,10 @@ class Material:
     chinese: list[Row] = field(default_factory=list)
     chinese_texts: list[str] = field(default_factory=list)
     later: list[Group] = field(default_factory=list)  # groups of the later authors, among `groups` too
+    newest: list[Group] = field(default_factory=list)  # and of the latest
+    second: list[tuple[str, str, int]] = field(default_factory=list)  # of one picture, in other words
+    lacking: list[tuple[str, str, int]] = field(default_factory=list)  # terse asks with long clips that lack something
+    crossed: list[tuple[str, str, int]] = field(default_factory=list)  # a prompt of each language
 
 
 def stream(material: Material, seed: int, count: int, mix: dict[str, float]) -> Iterator[Example]:
@@ -46,12 +52,14 @@ def stream(material: Material, seed: int, count: int, mix: dict[str, float]) -> 
     swapping = Swapping(rewriter, material.near, rng)
     expansions = [row for row in material.rows if row.kind == "expansion"]
     tags, mandarin = Tags(rewriter, material.lists, material.near_lists, rng), Mandarin(rng)
+    roles, near = Roles(rng), Near(rewriter, swapping, material.second, material.lacking, terse_and_long(expansions, material.groups), rng)
+    newest = [group for group in material.newest if not is_chinese(group["base"])]
     snares = Snares(material.net, material.texts, rng)
     chinese_groups = [group for group in material.groups if is_chinese(group["base"])]
     english_groups = [group for group in material.groups if not is_chinese(group["base"])]
     later = [group for group in material.later if not is_chinese(group["base"])]
     short = [text.rstrip(". ") for text in material.texts if 4 <= len(text.split()) <= 11 and "," not in text]
-    twice = told_twice(material.groups)
+    twice, newest_twice = told_twice(material.groups), told_twice(material.newest)
     alike = [[pair for pair in material.alike if pair[2] == label] for label in (0, 1)]
     makers: dict[str, Callable[[], Example | None]] = {
         "human": lambda: _human(rng, rewriter, material.rows),
@@ -67,10 +75,18 @@ def stream(material: Material, seed: int, count: int, mix: dict[str, float]) -> 
         "tags": lambda: tags.drawn() if material.lists else None,
         "others": lambda: (*rng.choice(material.others), 0, "others") if material.others else None,
         "written_later": lambda: _written(rng, rewriter, later) if later else None,
+        "written_newest": lambda: _written(rng, rewriter, newest) if newest else None,
+        "tags_one": lambda: tags.one(swapping) if material.lists else None,
+        "roles": roles.drawn,
+        "beside": roles.beside,
+        "second": near.second,
+        "terse": near.terse,
+        "crossed": lambda: (*rng.choice(material.crossed), "crossed") if material.crossed else None,
         "snares": snares.drawn,
         "clauses": lambda: _clauses(rng, rewriter, short),
         "chinese_written": lambda: _chinese_written(rng, mandarin, chinese_groups),
         "between": lambda: _between(rng, twice),
+        "between_newest": lambda: _between(rng, newest_twice),
         "chinese": lambda: _chinese(rng, mandarin, material),
     }
     mix = {name: share for name, share in mix.items() if share > 0 and not (name == "alike" and not material.alike)}

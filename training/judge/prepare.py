@@ -26,7 +26,7 @@ from training.judge.wordnet import WORDNET, Wordnet, read_wordnet
 MODELS = Path(".reprise/models")
 
 
-def _wider(word: str, words: set[str], net: Wordnet) -> bool:
+def wider_than_any(word: str, words: set[str], net: Wordnet) -> bool:
     return any(word in net.wider.get(other, []) or word in net.synonyms.get((other, "n"), []) for other in words)
 
 
@@ -40,7 +40,7 @@ def alike(images: list[list[str]], embedder: Embedder, net: Wordnet) -> list[tup
                 if one == other or difference(a, b):
                     continue
                 left, right = set(a.content), set(b.content)
-                odd = {word for word in left - right if not _wider(word, right, net)}
+                odd = {word for word in left - right if not wider_than_any(word, right, net)}
                 shared = len(left & right) / max(1, len(left | right))
                 # All that `one` names is in `other`; or nearly all, and most words are shared.
                 if (not odd and len(left & right) >= 3) or (len(odd) == 1 and shared >= 0.5 and not difference(b, a)):

@@ -22,7 +22,7 @@ def layers(path: Path) -> dict[str, np.ndarray]:
     for name, value in held.items():
         short = re.sub(r"^(?:bert\.)+", "", name)
         if (
-            short.startswith(("encoder.", "embeddings.LayerNorm", "pooler.", "classifier."))
+            short.startswith(("encoder.", "embeddings.", "pooler.", "classifier."))
             and value.dtype == np.float32
             and not short.endswith("_scale")
         ):
@@ -41,6 +41,15 @@ def layers(path: Path) -> dict[str, np.ndarray]:
         name = f"{place}.weight" if base.startswith("onnx::") else re.sub(r"^(?:bert\.)+", "", base)
         _put(state, name, np.ascontiguousarray(whole.T))
     return state
+
+
+def words(path: Path, width: int = 384, block: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    """The table of words beside the model: digits of -8..7 and a scale for each block of a row."""
+    raw = np.fromfile(path, np.uint8)
+    rows = len(raw) // (width // 2 + 4 * width // block)
+    packed, scale = raw[: rows * width // 2], raw[rows * width // 2 :].view(np.float32)
+    digits = np.stack([packed & 15, packed >> 4], 1).astype(np.int8).reshape(rows, width)
+    return np.where(digits > 7, digits - 16, digits).astype(np.int8), scale.reshape(rows, width // block)
 
 
 def _put(state: dict[str, np.ndarray], name: str, whole: np.ndarray) -> None:

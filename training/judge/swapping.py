@@ -49,6 +49,15 @@ class Swapping:
         times = rng.choice([0, 0, 1, 1, 2])
         return self._rewriter.same(new, times), self._rewriter.same(cached, rng.choice([0, 0, 1, 1, 2])), label, name
 
+    def exchanged(self, text: str) -> str | None:
+        """The sentence with one word for another thing, near it."""
+        spot = self._spot(text)
+        if spot is None:
+            return None
+        start, end, word, kind, form = spot
+        near = self._near.near.get((word, kind))
+        return fix_articles(text[:start] + _inflected(self._rng.choice(near), form) + text[end:]) if near else None
+
     def _spot(self, text: str) -> tuple[int, int, str, str, str] | None:
         """The spot of a known word: start, end, lemma, part of speech, and the form it has there."""
         found = []

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 
 from training.judge.rewrite import Rewriter
+from training.judge.swapping import Swapping
 
 # What says nothing of the picture. A medium, an artist, a light does: these are none.
 QUALITY = """highly detailed|very detailed|ultra detailed|extremely detailed|intricate details|8k|4k|hd|uhd|8 k|4 k|high quality|best quality|
@@ -33,11 +34,15 @@ _ASKING = [
 _ASKING_CHINESE = ["视频：", "提示词：", "请生成一段视频：", "帮我做一个视频，", "生成：", "画面：", "我想要一个视频，"]
 
 
+LONG = 25  # words
+
+
 class Tags:
     def __init__(self, rewriter: Rewriter, lists: Sequence[str], near: Sequence[tuple[str, str]], rng: random.Random) -> None:
         """`lists`: prompts of commas. `near`: pairs of prompts that an encoder finds alike and that show other things."""
         self._rewriter, self._rng, self._near = rewriter, rng, near
         self._lists = [(head, tail) for head, tail in map(parted, lists) if len(tail) >= 2]
+        self._long = [parted(text) for text in lists if len(text.split()) >= LONG] or self._lists
 
     def drawn(self) -> tuple[str, str, int, str] | None:
         rng = self._rng
@@ -72,6 +77,33 @@ class Tags:
         if medium.split()[0] in whole.lower():
             return None
         return self._told(head, [medium, *tail]), whole, 0, "tags_medium"
+
+    def one(self, swapping: Swapping) -> tuple[str, str, int, str] | None:
+        """A long list, and the same one told otherwise: with one thing in it that is another, or with all as they were."""
+        rng = self._rng
+        head, tail = rng.choice(self._long)
+        said = [head, *tail]
+        draw = rng.random()
+        if draw < 0.6:
+            shown = [at for at, tag in enumerate(said) if tag.lower() not in _QUALITY and not tag.lower().startswith("by ")]
+            at = 0 if rng.random() < 0.35 or not shown else rng.choice(shown)
+            other = swapping.exchanged(said[at])
+            if other is None:
+                return None
+            said[at] = other
+            pair = self._told(said[0], said[1:]), self._told(head, tail)
+            return *(pair if rng.random() < 0.5 else pair[::-1]), 0, "tags_one"
+        if draw < 0.85:
+            said[0] = self._rewriter.same(head, rng.randint(0, 1))
+            return self._told(said[0], said[1:]), self._told(head, tail), 1, "tags_all"
+        kept = [tag for tag in tail if rng.random() < 0.8]
+        if rng.random() < 0.5:
+            return self._told(head, kept), self._told(head, tail), 1, "tags_fewer"
+        other, others = rng.choice(self._lists)
+        added = rng.choice([other, *others])
+        if not apart(added, ", ".join(said), 1):
+            return None
+        return self._told(head, [*tail, added]), self._told(head, tail), 0, "tags_added"
 
     def _told(self, head: str, tail: Sequence[str]) -> str:
         rng = self._rng

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import math
 import multiprocessing
 import pickle
@@ -17,6 +18,7 @@ import queue
 import random
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -28,11 +30,14 @@ from tokenizers import Tokenizer
 
 from cache.prompt import normal_form
 from training.judge.build import Material, stream
+from training.judge.groups import Group
 from training.judge.network import Network, chosen_layers, small, unpacked, whole
 from training.judge.packing import Packed, pack
 from training.judge.sources import Row
 
 LONGEST = 512
+NEWEST = frozenset(["en_roles", "en_terse", "en_tags", "zh_terse"])  # files of written groups that have a share of their own
+CARRIED, NET = "carried.json.xz", "wordnet.pickle.xz"
 SHORTEST = 32  # tokens that the pairs of a step have at least, on average
 _BASES = {
     "e5": ("base_e5.npz", "tokenizer_e5.json"),
@@ -42,20 +47,35 @@ _BASES = {
 
 
 def opened(folder: Path) -> Material:
-    """The rows that are not held back."""
+    """The rows that are not held back; as `carry` left them, where it did."""
+    if (folder / CARRIED).is_file():
+        told = json.loads(lzma.open(folder / CARRIED, "rt", encoding="utf-8").read())
+        net, near = pickle.loads(lzma.open(folder / NET).read())
+        told["rows"], told["chinese"] = ([Row(**row, held=False) for row in told[name]] for name in ("rows", "chinese"))
+        return Material(net=net, near=near, **told)
     made = json.loads(gzip.open(folder / "material.json.gz", "rt").read())
     real = json.loads(gzip.open(folder / "real.json.gz", "rt").read())
     kept_back = set(real["kept_back"])
     rows = [Row(**row) for row in made["rows"] if not row["held"]]
     texts = [text for text, held in made["texts"] if not held and text.lower() not in kept_back]
     net, near = pickle.loads(gzip.open(folder / "wordnet.pickle.gz").read())
-    groups = [group for group, held, _ in real["groups"] if not held]
-    later = [group for group, held, stem in real["groups"] if not held and stem != "written"]
+    mined = json.loads(gzip.open(folder / "mined.json.gz", "rt").read()) if (folder / "mined.json.gz").is_file() else {}
+    groups, later, newest = sorted_out(real["groups"])
     return Material(
-        rows, texts, [tuple(pair) for pair in made["alike"]], net, near, groups, real["lists"], [tuple(pair) for pair in real["near"]],
-        [tuple(pair) for pair in real["others"]], [Row(**row) for row in real["chinese"] if not row["held"]],
-        [text for text, held in real["chinese_texts"] if not held], later,
+        rows, texts, made["alike"], net, near, groups, real["lists"], real["near"], real["others"],
+        [Row(**row) for row in real["chinese"] if not row["held"]], [text for text, held in real["chinese_texts"] if not held],
+        later, newest, **mined,
     )  # fmt: skip
+
+
+def sorted_out(found: Iterable[tuple[Group, bool, str]]) -> tuple[list[Group], list[Group], list[Group]]:
+    """The written groups that train; those of them by later authors; and those that have a share of their own."""
+    kept = [(group, stem) for group, held, stem in found if not held]
+    return (
+        [group for group, _ in kept],
+        [group for group, stem in kept if stem != "written"],
+        [group for group, stem in kept if stem in NEWEST],
+    )
 
 
 def reader(folder: Path, base: str) -> Tokenizer:
