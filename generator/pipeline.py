@@ -62,6 +62,7 @@ class PipelineRenderer:
         self._threads = threads or max(1, _cores() - 1)
         self._cold, self._batch = warm, batch
         self._wan: Wan | PlainPipeline | None = None
+        self._closing = threading.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="render", initializer=_step_back, initargs=(niceness,))
 
     @property
@@ -114,7 +115,7 @@ class PipelineRenderer:
             recipe = resolve(self.served, AskedSettings())
             one_step = RenderOrder("", replace(recipe, steps=1, timesteps=recipe.timesteps[:1]), seed=0)
             with suppress(OutOfMemory):  # a device too small for the default size may still do for others
-                await self.render([one_step], lambda _: None, threading.Event())
+                await self.render([one_step], lambda _: None, self._closing)
 
     async def render(self, orders: list[RenderOrder], on_progress: OnProgress, stop: Stop) -> list[Rendered]:
         if len({(order.recipe, None if order.donor is None else order.donor.sigma) for order in orders}) != 1:
@@ -138,8 +139,10 @@ class PipelineRenderer:
         return await self._run(run)
 
     async def close(self) -> None:
-        """Waits for the current render; set its `stop` first to be quick."""
-        await asyncio.to_thread(self._thread.shutdown, wait=True, cancel_futures=True)
+        """Waits for the current render; set its `stop` first to be quick. A model that is still being loaded is not waited for: nothing can
+        stop that, and nothing is lost with it."""
+        self._closing.set()
+        await asyncio.to_thread(self._thread.shutdown, wait=self._wan is not None, cancel_futures=True)
         self._wan = None
 
     async def _run(self, work: Callable[[], T]) -> T:

@@ -10,11 +10,19 @@ from schemathesis import Case, HookContext
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _kwargs: dict[str, Any]) -> None:
-    """A webhook goes to a name that is reserved for having no address: the server under test calls nobody."""
-    options = case.body.get("reprise") if isinstance(case.body, dict) else None
-    for where, name in ((options, "webhook_url"), (case.body, "reprise[webhook_url]")):
-        if isinstance(where, dict) and str(where.get(name)).startswith("https://"):
-            where[name] = "https://hooks.invalid/videos"
+    """A webhook goes to a name that is reserved for having no address: the server under test calls nobody. And a user's scope names its
+    user: where `reprise` may be null schemathesis cannot read a rule of the schema about a field within it.
+    """
+    body = case.body
+    if not isinstance(body, dict):
+        return
+    options = body.get("reprise")
+    given: list[tuple[Any, str]] = [(body, "reprise[{}]"), *([(options, "{}")] if isinstance(options, dict) else [])]
+    for where, spelled in given:
+        if str(where.get(spelled.format("webhook_url"))).startswith("https://"):
+            where[spelled.format("webhook_url")] = "https://hooks.invalid/videos"
+        if where.get(spelled.format("scope")) == "user" and body.get("user") is None:
+            body["user"] = "somebody"
 
 
 @schemathesis.hook

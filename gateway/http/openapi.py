@@ -8,7 +8,6 @@ from typing import Any
 
 from cache.picture import FIELD
 from gateway.http import dialect
-from gateway.http.across_fields import ACROSS_FIELDS
 from gateway.http.operations import OPERATIONS, TAGS, Operation, ResponseDoc
 from gateway.http.samples import BODY_SAMPLES, ERROR_SAMPLES, FORM_SAMPLES, SAMPLES, Json
 from gateway.http.shapes import schemas
@@ -150,7 +149,7 @@ _ERROR_HEADERS: dict[int, tuple[str, ...]] = {
 def document() -> Json:
     """The whole document. It contains no settings or models of this server, so it is the same everywhere."""
     shapes = schemas()
-    shapes["VideoBody"]["allOf"] = ACROSS_FIELDS
+    shapes["VideoBody"]["allOf"] = _ACROSS_FIELDS
     shapes["VideoBody"]["properties"] |= copy.deepcopy(dialect.SCHEMA)
     for name, form in (("VideoBody", "VideoForm"), ("FeedbackBody", "FeedbackForm")):
         shapes[form] = _form_of(shapes[name], form)
@@ -183,6 +182,17 @@ def document() -> Json:
             },
         },
     }
+
+
+# Of two fields together; no Struct can say it.
+_ACROSS_FIELDS: list[Json] = [
+    {"not": {"properties": {"quality": {"type": "string"}, "steps": {"type": "integer"}}, "required": ["quality", "steps"]}},
+    {
+        "if": {"properties": {"allow_smaller": {"const": True}}, "required": ["allow_smaller"]},
+        "then": {"properties": {"priority": {"const": "background"}}, "required": ["priority"]},
+    },
+    *dialect.ACROSS_FIELDS,
+]
 
 
 def _form_of(body: Json, title: str) -> Json:

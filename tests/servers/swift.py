@@ -18,6 +18,7 @@ from minio.error import MinioException
 
 KEY, SECRET, REGION = "test:tester", "testing", "us-east-1"
 _PATIENCE = 60.0  # seconds until it must answer; a start takes about one on an idle machine
+_TRIAL = "trial"  # a bucket of no use
 _KINDS = ("account", "container", "object")
 
 # All of it has one replica on one device: nothing to replicate, so only the four servers run.
@@ -149,8 +150,12 @@ class Swift:
         return self
 
     def _answers(self) -> bool:
+        """Lists come before writes: an account is written later than it is read."""
         try:
-            self.client().list_buckets()
+            client = self.client()
+            if not client.bucket_exists(_TRIAL):
+                client.make_bucket(_TRIAL)
+            client.remove_bucket(_TRIAL)
         except (urllib3.exceptions.HTTPError, MinioException):
             return False
         return True
