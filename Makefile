@@ -26,7 +26,7 @@ test test-browser test-traced: export OMP_WAIT_POLICY = PASSIVE
 
 test: .venv/tested ## set up and run every test
 	@$(MAKE) --no-print-directory --jobs 3 encoder test-static test-collected
-	$(BIN)/pytest -m "not browser and not traced" -n 4 --dist loadscope
+	$(BIN)/pytest -m "not browser and not traced" -n 4 --dist loadscope --no-loadscope-reorder
 	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser test-traced; fi
 
 test-static: .venv/tested

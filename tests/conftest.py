@@ -32,10 +32,17 @@ class SharedParts:
         session.config.stash[SHARED].close()
 
 
-# The modules that take longest, begun first: a worker that begins one of them when the others have ended keeps all waiting.
+# The modules that take longest, begun first: a worker that begins one of them when the others have ended keeps all waiting. Only with
+# `--no-loadscope-reorder`, or xdist begins with those of the most tests.
 LONG = [
     "demo/test_model.py",
     "door/test_path.py",
+    "test_pipeline.py",
+    "test_placement.py",
+    "door/test_without_an_encoder.py",
+    "test_eviction.py",
+    "door/test_privacy.py",
+    "admin/test_assisted.py",
     "test_precompute.py",
     "test_commands.py",
     "door/test_fleet.py",
@@ -45,7 +52,6 @@ LONG = [
     "test_hub.py",
     "test_settings_wiring.py",
     "door/test_end_users.py",
-    "test_placement.py",
     "webhooks/test_deliveries.py",
     "door/test_tenants_apart.py",
     "door/test_webhooks.py",
