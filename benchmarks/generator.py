@@ -1,6 +1,6 @@
 """Stock `WanPipeline` and Reprise side by side, stage by stage, in one run.
 
-    python -m benchmarks.generator [--part seed|large|batch|settings|profile|vae|cards …] [--json FILE]     on a GPU, nothing downloaded
+    python -m benchmarks.generator [--part seed|large|batch|settings|profile|vae|cards|numbers …] [--json FILE]   on a GPU, no downloads
     python -m benchmarks.generator --small                                                            on a CPU, the demo model
     python -m benchmarks.generator --tiny                                                             small parts: a dry run
 
@@ -34,6 +34,7 @@ from safetensors.torch import load as unpacked
 from benchmarks import stock
 from benchmarks.generator_bench import PROMPT, STAGES, Bench, distance, ours, whole
 from benchmarks.generator_cards import cards as small_cards
+from benchmarks.generator_numbers import numbers as by_numbers
 from benchmarks.generator_vae import ways
 from cache.catalog import AskedSettings, resolve
 from cache.recipe import Recipe
@@ -44,7 +45,7 @@ from generator.model import find_model
 from generator.renderer import Rendered, RenderOrder
 from generator.speed import Speed
 
-PARTS = ("seed", "large", "batch", "settings", "profile", "vae", "cards")
+PARTS = ("seed", "large", "batch", "settings", "profile", "vae", "cards", "numbers")
 _ROWS = 20  # operations told
 
 
@@ -271,6 +272,10 @@ def vae(bench: Bench) -> dict[str, Any]:
 
 def cards(bench: Bench) -> dict[str, Any]:
     return small_cards(bench)
+
+
+def numbers(bench: Bench) -> dict[str, Any]:
+    return by_numbers(bench)
 
 
 def small(turns: int = 5) -> bool:

@@ -75,6 +75,8 @@ class Bench:
         for weight in vae.parameters():
             weight.data = weight.data.to(getattr(torch, chosen.vae_precision))
         parts = {**self.pipe.components, "vae": vae}
+        if chosen.fp8_products:  # rounds the weights that the others share
+            parts["transformer"] = copy.deepcopy(self.pipe.transformer)
         return Wan(type(self.pipe)(**parts, expand_timesteps=True), SERVED, self.device, speed, chosen)
 
     def stock(self, recipe: Recipe, count: int = 1, *, decode: bool = True) -> stock.StockClip:

@@ -1,4 +1,5 @@
-"""The choices in REPRISE_SPEED: accelerations that leave a clip as it is up to rounding, each by the field's name.
+"""The choices in REPRISE_SPEED: accelerations that leave a clip as it is up to rounding, each by the field's name. The one that does
+not, `fp8_products`, is off by itself, and the model's revision tells of it.
 
 They are read and checked at the start, also by a process that renders nothing. What "auto" means on a device,
 generator/speed.py decides.
@@ -55,6 +56,13 @@ class SpeedChoices:
     )
     gelu_fusion: Switch = field(
         default="auto", metadata=_meaning("GELU computed within the matrix product before it; auto: on with a GPU.")
+    )
+    fp8_products: OnOff = field(
+        default="off",
+        metadata=_meaning(
+            "Matrix products of the transformer's blocks in eight bits, on cards that have them (compute capability 8.9 and newer). "
+            "Changes pixels a little, and so the model's revision: such clips are their own."
+        ),
     )
     vae_precision: Precision = field(default="auto", metadata=_meaning("Of the VAE; auto: that of the transformer."))
     vae_memory_format: MemoryFormat = field(

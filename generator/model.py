@@ -65,6 +65,14 @@ class FoundModel:
             raise RenderFailed(f"{self.served.name} has no use for a step cache: REPRISE_STEP_CACHE must be none", "model_not_supported")
         return replace(self, served=replace(self.served, row=replace(self.served.row, step_cache=step_cache)))
 
+    def with_fp8_products(self, on: bool) -> FoundModel:
+        """A transformer in eight bits has other weights, and so is another revision: see `with_offload`."""
+        if not on:
+            return self
+        if self.served.row.pipeline != WAN:
+            raise RenderFailed(f"{self.served.name} has no products in eight bits: fp8_products is for a {WAN}", "model_not_supported")
+        return replace(self, served=replace(self.served, revision=f"{self.served.revision}+fp8_products"))
+
     def with_offload(self, offload: Offload) -> FoundModel:
         """A text encoder in eight bits has other weights, and so is another revision: its clips and jobs are its own."""
         if offload != "encoder_fp8":

@@ -1,4 +1,5 @@
-"""Choices of speed: how a clip is computed where that leaves its pixels alone, each with an "auto" that the device decides.
+"""Choices of speed: how a clip is computed where that leaves its pixels alone, each with an "auto" that the device decides. Eight bits,
+which do not, are asked for by name.
 
 What the choices gain on a machine, `python -m benchmarks.generator --part settings` measures.
 """
@@ -33,6 +34,7 @@ class ChosenSpeed:
     attention: tuple[str, ...]
     cfg_batch: bool
     gelu_fusion: bool
+    fp8_products: bool
     vae_precision: Literal["float32", "bfloat16"]
     channels_last: bool
     vae_norm_fusion: bool
@@ -55,6 +57,7 @@ def choose_speed(speed: Speed, *, cuda: bool, bfloat16: bool) -> ChosenSpeed:
         attention=(speed.attention, "native") if speed.attention != "auto" else (("_flash_3", "native") if cuda else ("native",)),
         cfg_batch=_on(speed.cfg_batch, cuda),
         gelu_fusion=_on(speed.gelu_fusion, cuda),
+        fp8_products=speed.fp8_products == "on",
         vae_precision=vae_precision,
         channels_last=speed.vae_memory_format == "channels_last" or (speed.vae_memory_format == "auto" and vae_precision == "bfloat16"),
         vae_norm_fusion=_on(speed.vae_norm_fusion, cuda),

@@ -67,8 +67,9 @@ def build_renderer(settings: Settings) -> Renderer:
             fields=settings.upstream_fields,
         )
     found = find_model(settings.model, settings.model_revision, settings.data_dir, row=settings.model_row)
+    found = found.with_loras(find_loras(settings.lora)).with_step_cache(settings.step_cache)
     return PipelineRenderer(
-        found.with_loras(find_loras(settings.lora)).with_step_cache(settings.step_cache).with_offload(settings.offload),
+        found.with_fp8_products(settings.speed.fp8_products == "on").with_offload(settings.offload),
         settings.device,
         speed(settings),
         settings.speed.cpu_threads,

@@ -50,7 +50,8 @@ def accelerate(pipe: Any, chosen: ChosenSpeed, speed: Speed, *, blocks_travel: b
         pipe.transformer.compile_repeated_blocks(fullgraph=True, dynamic=_DYNAMIC[chosen.compile])
     compiles = "compiles nothing" if chosen.compile == "off" else f"compiles the transformer's blocks ({chosen.compile})"
     guidance = "both passes of guidance at once" if chosen.cfg_batch else "one pass of guidance after the other"
-    return f"{compiles}, attention {attention}, {guidance}, {gelu}{', '.join(vae)}"
+    products = "products in eight bits, " if chosen.fp8_products else ""
+    return f"{compiles}, attention {attention}, {guidance}, {gelu}{products}{', '.join(vae)}"
 
 
 class CompiledForward:
@@ -133,7 +134,7 @@ def _attend(transformer: Any, wanted: tuple[str, ...]) -> str:
 
 
 def _try_attention(transformer: Any, name: str) -> None:
-    weight = transformer.blocks[0].attn1.to_q.weight
+    weight = transformer.blocks[0].attn1.norm_q.weight  # not a product's, which may lie in eight bits
     size = (1, 128, transformer.config.num_attention_heads, transformer.config.attention_head_dim)
     drawn = [torch.randn(size, generator=torch.Generator("cpu").manual_seed(at)).to(weight) for at in range(3)]
     with torch.no_grad():

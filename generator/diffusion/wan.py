@@ -28,6 +28,7 @@ from generator.diffusion.clocks import Stages
 from generator.diffusion.decoding import Decoder, Way
 from generator.diffusion.denoising import Given, Guided, denoise, draw
 from generator.diffusion.device import device_of, likes_bfloat16, memory_of
+from generator.diffusion.eight_bits import use_fp8_products
 from generator.diffusion.few_step import denoise_in_few_steps
 from generator.diffusion.first_frame import FirstFrame, check_order, first_frame
 from generator.diffusion.latents import packed, unpacked
@@ -122,6 +123,8 @@ class Wan:
         self._cuda, self._keep_latents = device.type == "cuda", keep_latents
         pipe.set_progress_bar_config(disable=True)
         self.memory, self.limit, self.device = memory_of(device, speed.headroom)
+        if chosen.fp8_products:
+            use_fp8_products(pipe.transformer, device, chosen.precision)  # first: half the bytes to place
         memory = FreeMemory(self.limit, free_main_memory() if main is None else main)
         placement = decide_placement(speed.offload, memory, part_sizes(pipe), work_of(served.row, architecture(pipe, chosen)))
         if isinstance(placement, DoesNotFit):
