@@ -3,7 +3,7 @@
 Each is timed against the present best (compiled, bfloat16, attention as chosen) in one run, at a small and a large size, with both
 passes of guidance at once. Beside seconds and ratio stand the memory that the pass takes besides the weights, and how far its
 output is from that of the best (RMS of the difference over RMS of the output). What bfloat16 itself costs, float32 tells. Weights are
-random: what eight bits do to a picture, benchmarks/fp8_drift.py shows on the demo model. On a CPU eight bits are emulated.
+random: what eight bits do to a picture, benchmarks/fp8_drift.py shows on the demo model. On a CPU it is a dry run.
 """
 
 from __future__ import annotations

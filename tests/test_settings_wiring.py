@@ -170,6 +170,8 @@ def test_choices_of_the_pipeline(tmp_path: Path, tiny_model: Path) -> None:
     assert chosen.offload == "group"
     coarse = build_renderer(Settings(data_dir=tmp_path, model=str(tiny_model), offload="encoder_fp8"))
     assert coarse.served.revision == f"{renderer.served.revision}+text_fp8"
+    coarse = build_renderer(Settings(data_dir=tmp_path, model=str(tiny_model), offload="encoder_fp8", speed={"fp8_products": "on"}))
+    assert coarse.served.revision == f"{renderer.served.revision}+fp8_products+text_fp8"
 
 
 async def test_another_server_renders(tmp_path: Path) -> None:

@@ -65,8 +65,8 @@ def test_every_key_reaches_what_renders() -> None:
 @pytest.mark.parametrize("cuda", [False, True])
 def test_safe_is_without_any_acceleration_on_every_device(cuda: bool) -> None:
     plain = ChosenSpeed(
-        precision="bfloat16", compile="off", attention=("native", "native"), cfg_batch=False, gelu_fusion=False, vae_precision="bfloat16",
-        channels_last=False, vae_norm_fusion=False, vae_whole_clip=False, cudnn_benchmark=False,
+        precision="bfloat16", compile="off", attention=("native", "native"), cfg_batch=False, gelu_fusion=False, fp8_products=False,
+        vae_precision="bfloat16", channels_last=False, vae_norm_fusion=False, vae_whole_clip=False, cudnn_benchmark=False,
     )  # fmt: skip
     assert choose_speed(Speed(**vars(NAMED["safe"])), cuda=cuda, bfloat16=True) == plain
     assert (NAMED["safe"].text_cache_mb, NAMED["safe"].batch_clips, NAMED["safe"].encode_overlap) == (0, 1, "off")

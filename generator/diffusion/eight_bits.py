@@ -41,8 +41,7 @@ class ScaledLinear(Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         rows, scale = in_eight_bits(input.reshape(-1, input.shape[-1]))
-        given = rows, scale, self.weight, self.scale, self.bias
-        found = _product(*given, input.dtype, self.fast) if input.is_cuda else _emulated(*given, input.dtype)
+        found = _product(rows, scale, self.weight, self.scale, self.bias, input.dtype, self.fast)
         return found.view(*input.shape[:-1], -1)
 
 
@@ -52,15 +51,9 @@ def _product(
     return torch._scaled_mm(rows, weight.t(), of_rows, of_weight.t(), bias, out_dtype=dtype, use_fast_accum=fast)
 
 
-def _emulated(rows: Tensor, of_rows: Tensor, weight: Tensor, of_weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """The same numbers multiplied in float32, for tests on a machine without such products."""
-    found = (rows.float() @ weight.float().t()) * of_rows * of_weight.t()
-    return (found if bias is None else found + bias.float()).to(dtype)
-
-
 def use_fp8_products(transformer: Any, device: torch.device, precision: str) -> None:
     """`scale_products` where the device has such products; else RenderFailed."""
-    why = no_eight_bits(device) if precision == "bfloat16" else f"the model computes in {precision}, not in bfloat16"
+    why = no_eight_bits(device, precision)
     if why is not None:
         raise RenderFailed(f"REPRISE_SPEED: fp8_products cannot be on: {why}", "fp8_not_supported")
     log.info("matrix products in eight bits", layers=scale_products(transformer, device))
@@ -97,18 +90,21 @@ def _fits(layer: Linear) -> bool:
     return layer.in_features % _STRIDE == 0 and layer.out_features % _STRIDE == 0
 
 
-def no_eight_bits(device: torch.device) -> str | None:
-    """The reason why the device has no such products; None where it has."""
+def no_eight_bits(device: torch.device, precision: str = "bfloat16") -> str | None:
+    """The reason why the device has no such products, or none worth having; None where it has."""
+    if precision != "bfloat16":
+        return f"the model computes in {precision}, not in bfloat16"
     if device.type != "cuda":
-        return f"{device.type} has no such products"
+        return f"{device.type} is no faster with them"
     able = torch.cuda.get_device_capability(device)
     if able < (8, 9):
         return f"this card has compute capability {able[0]}.{able[1]}; cards have them from 8.9 on"
     drawn = torch.randn((2, 64, 64), generator=torch.Generator("cpu").manual_seed(0)).to(device)
-    given = *in_eight_bits(drawn[0]), *in_eight_bits(drawn[1]), None, torch.bfloat16
+    (rows, of_rows), (weight, of_weight) = (in_eight_bits(one) for one in drawn)
+    expected = (rows.float() * of_rows) @ (weight.float() * of_weight).t()
     try:
-        expected = _emulated(*given).float()
-        apart = ((_product(*given, fast=True).float() - expected).norm() / expected.norm()).item()
+        found = _product(rows, of_rows, weight, of_weight, None, torch.bfloat16, fast=True)
     except RuntimeError as error:  # a library without them
         return f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+    apart = ((found - expected).norm() / expected.norm()).item()
     return None if apart < 0.02 else f"its products are wrong by {apart:.3f}"
