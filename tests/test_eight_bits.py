@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def let(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def recipe_of(model: FoundModel, lora: str | None = None) -> Recipe:
-    return replace(resolve(model.served, AskedSettings(steps=2, lora=lora)), frames=5, width=64, height=64)
+    return replace(resolve(model.served, AskedSettings(steps=2, lora=lora)), frames=1, width=32, height=32)
 
 
 def frames(wan: Wan, recipe: Recipe) -> Frames:
@@ -128,10 +129,12 @@ def test_they_are_the_same_wherever_the_blocks_lie(model: FoundModel, let: None)
 
 
 @pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
-def test_they_compile_beneath_the_hooks(model: FoundModel, let: None, tmp_path: Path) -> None:
+def test_they_compile_beneath_the_hooks(model: FoundModel, let: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the compiler's kernels, which take seconds to make."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
     coarse = model.with_fp8_products(True)
-    short = replace(recipe_of(coarse), steps=1, guidance=1.0)  # one shape: a compile takes seconds
-    wan = load_wan(coarse, "cpu", replace(COARSE, compile="static", offload="group", compiled=tmp_path), 2)
+    short = replace(recipe_of(coarse), steps=1, guidance=1.0)
+    wan = load_wan(coarse, "cpu", replace(COARSE, compile="static", offload="group"), 2)
     made = frames(wan, short)
     assert all(block.forward.__wrapped__.on for block in wan._pipe.transformer.blocks), "it was compiled, and stayed so"
     with without_acceleration(wan._pipe.transformer):

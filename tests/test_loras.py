@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -18,6 +19,9 @@ from structlog.testing import capture_logs
 from cache.catalog import AskedSettings, again, resolve
 from cache.errors import Invalid, RenderFailed
 from cache.recipe import Recipe
+from cache.setting_values import Offload
+from cache.speed_choices import Compile
+from generator.diffusion.acceleration import CompiledForward
 from generator.diffusion.blocks import LinearGELU
 from generator.diffusion.wan import Wan, load_wan
 from generator.loras import find_loras
@@ -98,6 +102,41 @@ def test_one_is_chosen_and_another_and_none(plain: FoundModel, file: Path, tmp_p
     with pytest.raises(RenderFailed, match="does not have the LoRA"):
         frames(wan, replace(recipe_of(model), lora="style:1:00"))
     assert apart(frames(wan, recipe_of(model)), bare) == 0
+
+
+@pytest.fixture(scope="module")
+def switched(plain: FoundModel, file: Path) -> FoundModel:
+    other = write_lora(file.parent / "more" / "other.safetensors", 2, TINY, 0.5, seed=1)
+    return with_loras(plain, f"style={file}", f"other={other}:-1")
+
+
+@pytest.fixture(scope="module")
+def resident(switched: FoundModel) -> Frames:
+    """Clips with one LoRA, with the other and with none, where nothing is compiled and nothing travels."""
+    wan = load_wan(switched, "cpu", EXACT, 1)
+    shown = np.stack([frames(wan, small(switched, name)) for name in ("style", "other", None)])
+    assert min(apart(shown[0], shown[1]), apart(shown[0], shown[2]), apart(shown[1], shown[2])) > 0.5
+    return shown
+
+
+def small(model: FoundModel, lora: str | None) -> Recipe:
+    return replace(recipe_of(model, lora), steps=1, guidance=1.0, frames=1, width=32, height=32)
+
+
+@pytest.mark.filterwarnings("ignore")  # of torch's compiler, about itself
+@pytest.mark.parametrize(("offload", "compile_"), [("encoder", "mixed"), ("group", "static"), ("group", "off"), ("model", "off")])
+def test_switched_under_compiled_blocks_and_wherever_they_lie(
+    offload: Offload, compile_: Compile, switched: FoundModel, resident: Frames, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guards of compiled code notice it. They are all of the compiler that is here, since its kernels take seconds to make."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="eager"))
+    wan = load_wan(switched, "cpu", replace(EXACT, offload=offload, compile=compile_), 1)
+    names = ("style", "other", None)
+    assert [at for at in (2, 0, 2, 1, 0, 2) if apart(frames(wan, small(switched, names[at])), resident[at]) > 0] == []
+    blocks = wan._pipe.transformer.blocks
+    beneath = [isinstance(getattr(block.forward, "__wrapped__", None), CompiledForward) for block in blocks]
+    compiled = [block._compiled_call_impl is not None or hooked for block, hooked in zip(blocks, beneath, strict=True)]
+    assert compiled == [compile_ != "off"] * len(blocks), "it was compiled where it was to be, and stayed so"
 
 
 def test_one_in_every_clip_is_fused(plain: FoundModel, file: Path, tmp_path: Path) -> None:
