@@ -93,6 +93,32 @@ def test_without_memory_for_one_pass(plain: Wan, one_pass: Wan, recipe: Recipe, 
     assert len(tried) == 1, "what did not fit once is not tried again"
 
 
+def test_without_memory_for_all_of_a_frame(model: FoundModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a small card: once a size was seen to need tiles, each later clip of it begins with them, and no other size does."""
+    wan = load_wan(model, "cpu", replace(EXACT, vae_whole_clip="on"), 2)
+    decoded, tried = wan._decoder._frame_by_frame, list[bool]()
+
+    def short(latent: torch.Tensor, tiled: bool, piece_ended: Callable[[], None]) -> torch.Tensor:
+        tried.append(tiled)
+        if not tiled and latent.shape[-1] > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return decoded(latent, tiled, piece_ended)
+
+    def too_large(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(wan._decoder, "_frame_by_frame", short)
+    monkeypatch.setattr(decoding, "decode_whole", too_large)
+    small = replace(recipe, steps=1, frames=5, height=32)
+    for clips, tries in (((7, 8), [False, True, True]), ((7,), [True]), ((8,), [True])):
+        tried.clear()
+        assert {(clip.tiled, len(clip.notes)) for clip in made(wan, small, *clips)} == {(True, 1)}
+        assert tried == tries
+    tried.clear()
+    assert not made(wan, replace(small, width=32), 7)[0].tiled
+    assert tried == [False]
+
+
 def test_it_is_compiled_for_the_first_size_alone(model: FoundModel, recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
     def written(function: Any, *, dynamic: bool, fullgraph: bool = False) -> Any:
         assert not dynamic

@@ -37,7 +37,7 @@ class Decoder:
         self._scale = pipe.vae_scale_factor_temporal * pipe.vae_scale_factor_spatial**2
         self._mean = torch.tensor(pipe.vae.config.latents_mean).view(1, -1, 1, 1, 1).to(device)
         self._deviation = torch.tensor(pipe.vae.config.latents_std).view(1, -1, 1, 1, 1).to(device)
-        self._too_large: set[torch.Size] = set()  # for one pass, as was seen
+        self._too_large: dict[torch.Size, set[Way]] = {}  # the ways that ran out of memory with a latent of this shape
         self._whole: Callable[[torch.Tensor], torch.Tensor] | None = None
         self._compiled_for: torch.Size | None = None
         if chosen.vae_whole_clip:
@@ -47,14 +47,15 @@ class Decoder:
     def ways(self, latent: torch.Tensor) -> list[Way]:
         """The ways that suit this latent, each to be tried if the one before ran out of memory."""
         small = latent[0, 0].numel() * self._scale <= _SMALL
-        ready = latent.shape not in self._too_large
-        ready = ready and (self._chosen.compile == "off" or self._compiled_for in (None, latent.shape))
-        return ["whole", "frames", "tiles"] if self._whole and small and ready else ["frames", "tiles"]
+        ready = self._chosen.compile == "off" or self._compiled_for in (None, latent.shape)
+        ways: list[Way] = ["whole", "frames", "tiles"] if self._whole and small and ready else ["frames", "tiles"]
+        return [way for way in ways if way not in self._too_large.get(latent.shape, ())]
 
     def did_not_fit(self, latent: torch.Tensor, way: Way) -> None:
-        """One pass over such a clip ran out of memory: it is not tried again, which would cost every later clip the same vain try."""
-        if way == "whole":
-            self._too_large.add(latent.shape)
+        """Notes that this way ran out of memory: every later clip of the size begins with the next one, which spares it the vain try.
+        Tiles are always left."""
+        if way != "tiles":
+            self._too_large.setdefault(latent.shape, set()).add(way)
 
     def __call__(self, latent: torch.Tensor, way: Way, piece_ended: Callable[[], None]) -> Frames:
         """(F, H, W, 3) of one latent. `piece_ended` is called after every piece (a latent frame, of every tile; or the whole clip)
