@@ -120,8 +120,8 @@ class Settings(BaseSettings):
     )
     speed: Annotated[SpeedChoices, NoDecode, BeforeValidator(read_speed)] = Field(
         NAMED["auto"],
-        description="How our pipeline is made fast, to the same result but for `fp8_products`: auto, safe (every acceleration off, to find out "
-        'whether one is at fault), or a JSON object of overrides such as `{"compile": "off"}` (docs/settings.md has the keys).',
+        description="How our pipeline is made fast, to the same result but for `fp8_products`: auto, safe (every acceleration off, to find "
+        'out whether one is at fault), or a JSON object of overrides such as `{"compile": "off"}` (docs/settings.md has the keys).',
     )
     step_cache: str = Field(
         "none",
