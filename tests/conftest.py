@@ -80,12 +80,14 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A whole WanPipeline folder with random weights: half a second a clip. One for all workers."""
-    from training.demo_model.tiny import make_tiny_folder  # torch, only where a test renders
-
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "tiny-model"
     with FileLock(folder.with_suffix(".lock")):
-        return folder if folder.exists() else make_tiny_folder(folder)
+        if not folder.exists():
+            from training.demo_model.tiny import make_tiny_folder  # torch, only where a test renders
+
+            make_tiny_folder(folder)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)
