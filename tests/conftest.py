@@ -35,8 +35,17 @@ class SharedParts:
 # The modules that take longest, begun first: a worker that begins one of them when the others have ended keeps all waiting. Only with
 # `--no-loadscope-reorder`, or xdist begins with those of the most tests.
 LONG = [
-    "demo/test_model.py",
     "door/test_path.py",
+    "browser/test_admin_overview.py",
+    "browser/test_admin_clips.py",
+    "test_installed.py",
+    "demo/test_model.py",
+    "browser/test_playground.py",
+    "browser/test_admin_plans.py",
+    "browser/test_admin_near_hits.py",
+    "door/test_fleet.py",
+    "test_chaos.py",
+    "door/test_fuzz.py",
     "test_pipeline.py",
     "test_placement.py",
     "door/test_without_an_encoder.py",
@@ -45,7 +54,6 @@ LONG = [
     "admin/test_assisted.py",
     "test_precompute.py",
     "test_commands.py",
-    "door/test_fleet.py",
     "door/test_shared_pool.py",
     "door/test_keys.py",
     "admin/test_plans.py",
@@ -61,8 +69,6 @@ LONG = [
     "demo/test_distil.py",
     "admin/test_recalibration.py",
     "test_full_disk.py",
-    "door/test_fuzz.py",
-    "test_chaos.py",
 ]
 
 
