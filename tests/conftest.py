@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -78,9 +79,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path, len(LONG)))
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays: looking through a million objects of libraries for cycles, again and again, takes a worker seconds."""
+    gc.enable()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         config.pluginmanager.register(SharedParts())
+    else:  # not that of the workers: it collects nothing itself
+        gc.disable()
 
 
 @pytest.fixture(scope="session")
