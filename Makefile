@@ -24,10 +24,10 @@ setup: .venv/installed encoder ## install into .venv and export the default enco
 # Threads that wait sleep: by default they spin, which takes a quarter of the time of a machine on which four processes test.
 test test-browser test-traced: export OMP_WAIT_POLICY = PASSIVE
 
+# Where CI is set all of it in one run: each run of its own begins with seconds of imports, and ends with a processor that has nothing to do.
 test: .venv/tested ## set up and run every test
 	@$(MAKE) --no-print-directory --jobs 3 encoder test-static test-collected
-	$(BIN)/pytest -m "not browser and not traced" -n 4 --dist loadscope --no-loadscope-reorder
-	@if [ -n "$$CI" ]; then $(MAKE) --no-print-directory test-browser test-traced; fi
+	$(BIN)/pytest -m "$(if $(CI),,not browser and not traced)" -n 4 --dist loadscope --no-loadscope-reorder
 
 test-static: .venv/tested
 	$(BIN)/ruff format --check .
@@ -45,7 +45,7 @@ test-browser: .venv/tested ## run the tests that need a browser (Debian: apt-get
 	$(BIN)/pytest -m browser tests/browser -n 3 --dist loadscope
 
 test-traced: .venv/tested ## install, serve as another user from a read-only tree, under strace (Debian: apt-get install strace)
-	$(BIN)/pytest -m traced tests
+	$(BIN)/pytest -m traced tests/test_installed.py
 
 test-containers: .venv/tested ## build the images and try the whole stack (needs root, podman, buildah and podman-compose; minutes)
 	$(BIN)/python -m tests.containers.try_all

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,8 +36,17 @@ class SharedParts:
 # The modules that take longest, begun first: a worker that begins one of them when the others have ended keeps all waiting. Only with
 # `--no-loadscope-reorder`, or xdist begins with those of the most tests.
 LONG = [
-    "demo/test_model.py",
     "door/test_path.py",
+    "browser/test_admin_overview.py",
+    "browser/test_admin_clips.py",
+    "test_installed.py",
+    "demo/test_model.py",
+    "browser/test_playground.py",
+    "browser/test_admin_plans.py",
+    "browser/test_admin_near_hits.py",
+    "door/test_fleet.py",
+    "test_chaos.py",
+    "door/test_fuzz.py",
     "test_pipeline.py",
     "test_placement.py",
     "door/test_without_an_encoder.py",
@@ -45,7 +55,6 @@ LONG = [
     "admin/test_assisted.py",
     "test_precompute.py",
     "test_commands.py",
-    "door/test_fleet.py",
     "door/test_shared_pool.py",
     "door/test_keys.py",
     "admin/test_plans.py",
@@ -61,8 +70,6 @@ LONG = [
     "demo/test_distil.py",
     "admin/test_recalibration.py",
     "test_full_disk.py",
-    "door/test_fuzz.py",
-    "test_chaos.py",
 ]
 
 
@@ -72,20 +79,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank.get(item.path, len(LONG)))
 
 
+def pytest_collection_finish() -> None:
+    """What was imported stays: looking through a million objects of libraries for cycles, again and again, takes a worker seconds."""
+    gc.enable()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses", None):
         config.pluginmanager.register(SharedParts())
+    else:  # not that of the workers: it collects nothing itself
+        gc.disable()
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A whole WanPipeline folder with random weights: half a second a clip. One for all workers."""
-    from training.demo_model.tiny import make_tiny_folder  # torch, only where a test renders
-
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "tiny-model"
     with FileLock(folder.with_suffix(".lock")):
-        return folder if folder.exists() else make_tiny_folder(folder)
+        if not folder.exists():
+            from training.demo_model.tiny import make_tiny_folder  # torch, only where a test renders
+
+            make_tiny_folder(folder)
+    return folder
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -24,7 +24,8 @@ from cache.settings import Settings
 from tests.built import wheel
 from tests.live import Live
 
-pytestmark = pytest.mark.traced
+# It installs, imports all anew and is traced all the while: minutes, where others use the machine too.
+pytestmark = [pytest.mark.traced, pytest.mark.timeout(600)]
 
 _CALLS = "connect,sendto,sendmsg,sendmmsg,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat"
 _ADDRESS = re.compile(r'sin_addr=inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')

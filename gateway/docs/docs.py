@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, PackageLoader
 from litestar import Request, route
@@ -20,7 +21,7 @@ from gateway.docs.fields import fields_of, kind_of, name_of
 from gateway.http.addresses import root_of, rooted
 from gateway.http.openapi import document
 from gateway.http.reply import JSON, Reply
-from gateway.http.static import ASK_AGAIN, HTML, Static, asset, files_of, reply, security
+from gateway.http.static import ASK_AGAIN, HTML, Asset, Static, asset, files_of, reply, security
 from gateway.http.wire import encode_json
 from gateway.playground.playground import SECURITY
 
@@ -36,6 +37,12 @@ _TRY_SECURITY = security(
 _READ: list[Method] = ["GET", "HEAD"]
 
 
+class _Pages(NamedTuple):
+    document: Asset
+    page: Asset
+    trying: Asset
+
+
 class Docs:
     """They hold nothing of anybody, so no key is asked for them. `public_url`: where clients reach this server, if it was told."""
 
@@ -43,12 +50,7 @@ class Docs:
         # Its head and its basic shapes are the playground's, so that the two look alike.
         head = files("gateway.playground") / "static" / "look.css"
         self._static = Static("/docs", [head, *files_of("gateway.theme"), *files_of("gateway.docs")], SECURITY)
-        told, root = document(), root_of(public_url)
-        told["servers"] = [{"url": root or "/"}]
-        self._document = asset(encode_json(told), JSON)
-        self._page = asset(rooted(docs_page(told, self._static.folder, public_url or HERE), root).encode(), HTML)
-        trying = _environment().get_template("try.html").render(static=self._static.folder)
-        self._try = asset(rooted(trying, root).encode(), HTML)
+        self._public_url = public_url
 
     def routes(self) -> list[HTTPRouteHandler]:
         return [
@@ -59,13 +61,25 @@ class Docs:
         ]
 
     async def openapi(self, request: Request[Any, Any, Any]) -> Reply:
-        return reply(request, self._document, [*SECURITY, ASK_AGAIN])
+        return reply(request, (await self._made()).document, [*SECURITY, ASK_AGAIN])
 
     async def page(self, request: Request[Any, Any, Any]) -> Reply:
-        return reply(request, self._page, [*SECURITY, ASK_AGAIN])
+        return reply(request, (await self._made()).page, [*SECURITY, ASK_AGAIN])
 
     async def try_page(self, request: Request[Any, Any, Any]) -> Reply:
-        return reply(request, self._try, [*_TRY_SECURITY, ASK_AGAIN])
+        return reply(request, (await self._made()).trying, [*_TRY_SECURITY, ASK_AGAIN])
+
+    async def _made(self) -> _Pages:
+        return await asyncio.to_thread(lambda: self._pages)
+
+    @cached_property
+    def _pages(self) -> _Pages:
+        """A tenth of a second, which no start waits for: most servers are never asked for them."""
+        told, root = document(), root_of(self._public_url)
+        told["servers"] = [{"url": root or "/"}]
+        page = docs_page(told, self._static.folder, self._public_url or HERE)
+        trying = _environment().get_template("try.html").render(static=self._static.folder)
+        return _Pages(asset(encode_json(told), JSON), asset(rooted(page, root).encode(), HTML), asset(rooted(trying, root).encode(), HTML))
 
 
 def _environment() -> Environment:

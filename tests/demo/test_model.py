@@ -59,7 +59,7 @@ def test_it_is_small() -> None:
 
 
 def test_its_autoencoder_keeps_what_it_sees() -> None:
-    clips = draw(stack([draw_scene(random.Random(seed))[1] for seed in range(6)])) * 2 - 1
+    clips = draw(stack([draw_scene(random.Random(seed))[1] for seed in range(3)])) * 2 - 1
     with torch.no_grad():
         again = pipeline().vae.decode(pipeline().vae.encode(clips).latent_dist.mode()).sample
     decibels = 10 * torch.log10(4 / ((again - clips) ** 2).mean(dim=(1, 2, 3, 4)))
@@ -68,8 +68,9 @@ def test_its_autoencoder_keeps_what_it_sees() -> None:
 
 @cache
 def verdicts() -> tuple[Agreement, ...]:
-    """Six held-back prompts of one thing and six of two, sampled at the defaults."""
-    asked = (*ONE_THING[::6], *TWO_THINGS[::6])
+    """Four held-back prompts of one thing and four of two, sampled at the defaults: five seconds of processor time a clip."""
+    asked = (*ONE_THING[::9], *TWO_THINGS[::9])
+    assert len(asked) == 8
     options = Namespace(steps=DEMO.steps["standard"], guidance=DEMO.guidance)
     clips = sample(pipeline(), [prompt for prompt, _ in asked], list(range(len(asked))), options)
     return tuple(agrees(scene, look(filmed(clip))) for (_, scene), clip in zip(asked, clips, strict=True))
@@ -78,13 +79,13 @@ def verdicts() -> tuple[Agreement, ...]:
 @pytest.mark.timeout(600)
 def test_it_shows_one_thing_as_asked() -> None:
     """All right, less a clip for other processors; a whole measurement is benchmarks/demo_model.py's."""
-    assert sum(agreement.right for agreement in verdicts()[:6]) >= 5
+    assert sum(agreement.right for agreement in verdicts()[:4]) >= 3
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("attribute", "least"), [("right", 3), ("background", 5), ("shape", 3)])
+@pytest.mark.parametrize(("attribute", "least"), [("right", 2), ("background", 3), ("shape", 2)])
 def test_it_shows_two_things_as_asked(attribute: str, least: int) -> None:
-    assert sum(getattr(agreement, attribute) for agreement in verdicts()[6:]) >= least
+    assert sum(getattr(agreement, attribute) for agreement in verdicts()[4:]) >= least
 
 
 def test_the_whole_clip_path_equals_the_cached_one() -> None:

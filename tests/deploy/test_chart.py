@@ -15,7 +15,6 @@ import kubernetes_validate
 import psycopg
 import pytest
 import yaml
-from cloudcoil.models.keda import v1alpha1 as keda
 
 from cache.settings import Settings
 from cache.storage.database.database import Database
@@ -100,6 +99,8 @@ def variables(pod: Manifest) -> dict[str, str]:
 
 def of_its_schema(one: Manifest) -> None:
     if one["apiVersion"].startswith("keda.sh/"):
+        from cloudcoil.models.keda import v1alpha1 as keda  # where it is used: each process that collects tests would wait for it
+
         # Its models pass over what they do not know; then it would be missing here.
         model = getattr(keda, one["kind"]).model_validate(one)
         assert json.loads(model.model_dump_json(by_alias=True, exclude_unset=True)) == one

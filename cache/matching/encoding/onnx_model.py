@@ -7,6 +7,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -99,7 +100,14 @@ def file_digest(path: Path) -> str:
 
 def _scripts(text: str) -> set[str]:
     """The first word of each letter's Unicode name is its script (LATIN, CJK, CYRILLIC, HIRAGANA, …)."""
-    return {unicodedata.name(char, "UNNAMED").split(" ")[0] for char in text if char.isalpha()}
+    if text.isascii():  # nearly every piece of an English vocabulary: three of them are read at each start
+        return {"LATIN"} if any(map(str.isalpha, text)) else set()
+    return {_script(char) for char in text if char.isalpha()}
+
+
+@lru_cache(maxsize=65_536)
+def _script(letter: str) -> str:
+    return unicodedata.name(letter, "UNNAMED").split(" ")[0]
 
 
 def _scripts_read(tokenizer: Tokenizer) -> set[str]:
