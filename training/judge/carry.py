@@ -1,8 +1,9 @@
 """The material of one training, as small as it goes, for a machine that little can be carried to.
 
-    python -m training.judge.carry DATA MATERIAL FOLDER
+    python -m training.judge.carry DATA MATERIAL FOLDER PLAN.json
 
-Rows and groups are read anew; what is held back stays here. Weights are those that ship: a student goes on from them.
+Rows and groups are read anew; what is held back stays here. Weights are what the plan's stages begin with: the layers that ship where one
+goes on from them, else all of the encoder that was published.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import lzma
 import pickle
+import shutil
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,7 +26,8 @@ from training.judge.sources import permitted
 from training.judge.train import CARRIED, NET, opened, sorted_out
 
 
-def main(data: Path, material: Path, folder: Path) -> None:
+def main(data: Path, material: Path, folder: Path, plan: Path) -> None:
+    stages = json.loads(plan.read_text())["stages"]
     folder.mkdir(parents=True, exist_ok=True)
     rows = [row for row in permitted(data)[0] if not row.held]
     sorted_groups = sorted_out(every())
@@ -37,13 +40,18 @@ def main(data: Path, material: Path, folder: Path) -> None:
         json.dump(told, file, ensure_ascii=False, separators=(",", ":"))
     with lzma.open(folder / NET, "wb", filters=small) as packed:
         pickle.dump((made.net, made.near), packed)
-    digits, scale = words(SHIPPED / "words.bin")
-    np.savez_compressed(folder / "base_e5.npz", **{WORDS: digits, f"{WORDS}|scale": scale.astype(np.float16)})  # type: ignore[arg-type]
-    np.savez_compressed(folder / "shipped-1.npz", **layers(SHIPPED / "model.onnx"))  # type: ignore[arg-type]
-    (folder / "tokenizer_e5.json").write_bytes((SHIPPED / "tokenizer.json").read_bytes())
+    if any("from" in stage for stage in stages):
+        np.savez_compressed(folder / "shipped-1.npz", **layers(SHIPPED / "model.onnx"))  # type: ignore[arg-type]
+    if all("from" in stage for stage in stages):
+        digits, scale = words(SHIPPED / "words.bin")
+        np.savez_compressed(folder / "base_e5.npz", **{WORDS: digits, f"{WORDS}|scale": scale.astype(np.float16)})  # type: ignore[arg-type]
+        shutil.copy(SHIPPED / "tokenizer.json", folder / "tokenizer_e5.json")
+    else:  # Pieces are chosen anew from what was written: a table of words goes with its own tokenizer alone.
+        shutil.copy(material / "base_e5.npz", folder)
+        shutil.copy(material / "tokenizer_e5.json", folder)
     for path in sorted(folder.iterdir()):
         print(f"{path.stat().st_size / 2**20:6.2f} MiB {path.name}")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]))
+    main(*map(Path, sys.argv[1:5]))

@@ -100,9 +100,12 @@ class Network(torch.nn.Module):
     """`state` holds encoder weights under transformers' names; the head is one linear layer on the pooled first token."""
 
     def __init__(
-        self, state: dict[str, np.ndarray], dropout: float = 0.0, heads: int = 12, *, compiled: bool = False, rehearse: bool = False
-    ) -> None:
-        """`rehearse`: it reads with the digits that int8 will leave it, so that it learns to need no others."""
+        self, state: dict[str, np.ndarray], dropout: float = 0.0, heads: int = 12, *, compiled: bool = False, rehearse: bool = False,
+        early: int = 0,
+    ) -> None:  # fmt: skip
+        """`rehearse`: it reads with the digits that int8 will leave it, so that it learns to need no others. `early`: layers after which
+        a second head says what it thinks so far (0: none).
+        """
         super().__init__()
         tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items()}
         self.layers = 1 + max(int(match.group(1)) for name in tensors if (match := _ROW.match(name)))
@@ -112,6 +115,12 @@ class Network(torch.nn.Module):
         tensors.setdefault("pooler.dense.bias", torch.zeros(width))
         tensors.setdefault("classifier.weight", torch.randn(1, width) * 0.02)
         tensors.setdefault("classifier.bias", torch.zeros(1))
+        self.early = early
+        if early:
+            tensors.setdefault("early.pooler.dense.weight", torch.randn(width, width) * 0.02)
+            tensors.setdefault("early.pooler.dense.bias", torch.zeros(width))
+            tensors.setdefault("early.classifier.weight", torch.randn(1, width) * 0.02)
+            tensors.setdefault("early.classifier.bias", torch.zeros(1))
         self.names = {name.replace(".", "-"): name for name in tensors}
         for short, name in self.names.items():
             if name == WORDS:  # words that were never seen in training keep their place
@@ -129,13 +138,17 @@ class Network(torch.nn.Module):
         """Under transformers' names, without the words."""
         return {name: self.weight(name).detach().float().cpu().numpy() for name in self.names.values() if name != WORDS}
 
-    def hidden(self, ids: torch.Tensor, spots: torch.Tensor, kinds: torch.Tensor, ends: torch.Tensor, longest: int) -> torch.Tensor:
+    def hidden(
+        self, ids: torch.Tensor, spots: torch.Tensor, kinds: torch.Tensor, ends: torch.Tensor, longest: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The outputs of the last layer and of the one before the early head (the embeddings, where there is none)."""
         w = self.weight
         dropout = self.dropout if self.training else 0.0
         x = functional.embedding(ids, w(WORDS)) + functional.embedding(spots, w("embeddings.position_embeddings.weight"))
         x = x + functional.embedding(kinds, w("embeddings.token_type_embeddings.weight"))
         x = functional.layer_norm(x.float(), x.shape[-1:], w("embeddings.LayerNorm.weight"), w("embeddings.LayerNorm.bias"), 1e-12)
         x = functional.dropout(x, dropout, dropout > 0)
+        early = x
         for layer in range(self.layers):
             at = f"encoder.layer.{layer}."
             seen = self._rehearsed(x) if self.rehearse else x
@@ -154,19 +167,29 @@ class Network(torch.nn.Module):
                 w(f"{at}output.dense.weight"), w(f"{at}output.dense.bias"),
                 w(f"{at}output.LayerNorm.weight"), w(f"{at}output.LayerNorm.bias"), dropout, self.rehearse,
             )  # fmt: skip
-        return x
+            early = x if layer + 1 == self.early else early
+        return x, early
 
     def forward(self, ids: torch.Tensor, spots: torch.Tensor, kinds: torch.Tensor, ends: torch.Tensor, longest: int) -> torch.Tensor:
         """A logit for each sentence (empty ones too)."""
-        x = self.hidden(ids, spots, kinds, ends, longest)
+        return self._head(self.hidden(ids, spots, kinds, ends, longest)[0], ends)
+
+    def both(
+        self, ids: torch.Tensor, spots: torch.Tensor, kinds: torch.Tensor, ends: torch.Tensor, longest: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The logits of the last layer and of the early head."""
+        last, early = self.hidden(ids, spots, kinds, ends, longest)
+        return self._head(last, ends), self._head(early, ends, "early.")
+
+    def _head(self, x: torch.Tensor, ends: torch.Tensor, which: str = "") -> torch.Tensor:
         first = x[ends[:-1].clamp(max=len(x) - 1).long()]
-        pooled = torch.tanh(functional.linear(first, self.weight("pooler.dense.weight"), self.weight("pooler.dense.bias")))
+        pooled = torch.tanh(functional.linear(first, self.weight(f"{which}pooler.dense.weight"), self.weight(f"{which}pooler.dense.bias")))
         pooled = functional.dropout(pooled, 0.1, self.training)
-        return functional.linear(pooled, self.weight("classifier.weight"), self.weight("classifier.bias"))[:, 0]
+        return functional.linear(pooled, self.weight(f"{which}classifier.weight"), self.weight(f"{which}classifier.bias"))[:, 0]
 
     def vectors(self, ids: torch.Tensor, spots: torch.Tensor, kinds: torch.Tensor, ends: torch.Tensor, longest: int) -> torch.Tensor:
         """The mean over each sentence's tokens, of length 1."""
-        x = self.hidden(ids, spots, kinds, ends, longest).float()
+        x = self.hidden(ids, spots, kinds, ends, longest)[0].float()
         owner = torch.repeat_interleave(torch.arange(len(ends) - 1, device=x.device), ends.diff().long(), output_size=len(x))
         total = torch.zeros(len(ends) - 1, x.shape[1], device=x.device).index_add_(0, owner, x)
         return functional.normalize(total / ends.diff().clamp(min=1)[:, None], dim=1)

@@ -4,7 +4,7 @@
     python -m training.judge.ship encoder MATERIAL LAYERS FOLDER
 
 LAYERS is a path whose files are LAYERS-1.npz, LAYERS-2.npz, … Words stay at the 4 bits that they were published at, in a file that
-both models read.
+both models read. A verifier with an early head leaves off where that is sure enough of a no (`early_exit.py`).
 """
 
 from __future__ import annotations
@@ -25,19 +25,41 @@ from transformers import BertConfig, BertForSequenceClassification
 
 from cache.matching.encoding.export import _Pair, _Sentence, write_onnx
 from cache.matching.encoding.onnx_model import file_digest
+from training.judge.early_exit import leave_early
 from training.judge.network import WORDS, unpacked
 from training.judge.train import saved
 
 WINDOW = 512
+EARLY_LAYERS, EARLY_BAR = 6, -3.0
 BLOCK = 32
 NAMES = {"verifier": "reprise-verifier-2", "encoder": "reprise-encoder"}
 FILES = {"verifier": ("model.onnx", "export.json"), "encoder": ("encoder.onnx", "encoder.json")}
 TABLE = "words.bin"
 
 
-def whole(material: Path, layers: Path) -> Any:
+class _TwoHeads(torch.nn.Module):
+    """A logit of the last layer, and one of the early head."""
+
+    def __init__(self, model: Any, early: dict[str, np.ndarray], layers: int) -> None:
+        super().__init__()
+        self.model, self.layers = model, layers
+        width = model.config.hidden_size
+        pooler = torch.nn.ModuleDict({"dense": torch.nn.Linear(width, width)})
+        self.early = torch.nn.ModuleDict({"pooler": pooler, "classifier": torch.nn.Linear(width, 1)})
+        self.early.load_state_dict({name: torch.from_numpy(value) for name, value in early.items()})
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        out = self.model(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, output_hidden_states=True, return_dict=True
+        )
+        pooled = torch.tanh(self.early["pooler"]["dense"](out.hidden_states[self.layers][:, 0]))  # type: ignore[index]
+        return out.logits, self.early["classifier"](pooled)
+
+
+def whole(material: Path, state: dict[str, np.ndarray]) -> Any:
     """transformers' own model with these layers."""
-    state = saved(layers)
     state[WORDS] = unpacked(material, "base_e5.npz")[WORDS]
     count = 1 + max(int(name.split(".")[2]) for name in state if name.startswith("encoder.layer."))
     config = BertConfig(
@@ -90,19 +112,27 @@ def narrow_words(path: Path, digits: np.ndarray, scales: np.ndarray) -> None:
     onnx.save(model, path)
 
 
-def main(kind: str, material: Path, layers: Path, folder: Path) -> None:
-    model = whole(material, layers)
+def main(kind: str, material: Path, layers: Path, folder: Path, bar: float = EARLY_BAR) -> None:
+    state = saved(layers)
+    early = {name.removeprefix("early."): state.pop(name) for name in sorted(state) if name.startswith("early.")}
+    model = whole(material, state)
+    if kind == "encoder":
+        shaped: torch.nn.Module = _Sentence(model.bert)
+    else:
+        shaped = _TwoHeads(model, early, EARLY_LAYERS) if early else _Pair(model)
     folder.mkdir(parents=True, exist_ok=True)
     name, told = FILES[kind]
     packed = np.load(material / "base_e5.npz")
     with tempfile.TemporaryDirectory() as made:
         wide, clean = Path(made) / "wide.onnx", Path(made) / "clean.onnx"
-        write_onnx(_Pair(model) if kind == "verifier" else _Sentence(model.bert), wide)
+        write_onnx(shaped, wide, ["out", "early"] if early else ["out"])
         quant_pre_process(str(wide), str(clean), skip_symbolic_shape=True)
         quantize_dynamic(
             str(clean), str(folder / name), op_types_to_quantize=["MatMul", "Gemm"], per_channel=True, weight_type=QuantType.QInt8
         )
         narrow_words(folder / name, packed[WORDS], packed[f"{WORDS}|scale"])
+        if early:
+            leave_early(folder / name, bar)
     told_tokenizer = json.loads((material / "tokenizer_e5.json").read_text())
     (folder / "tokenizer.json").write_text(json.dumps(told_tokenizer, ensure_ascii=False, separators=(",", ":")))
     digest = file_digest(folder / name)
@@ -118,4 +148,4 @@ def main(kind: str, material: Path, layers: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]), *map(float, sys.argv[5:6]))

@@ -13,6 +13,8 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from training.judge.early_exit import all_nodes
+
 
 def layers(path: Path) -> dict[str, np.ndarray]:
     """Whole matrices as they lie there, with a scale for each row."""
@@ -20,9 +22,9 @@ def layers(path: Path) -> dict[str, np.ndarray]:
     held = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
     state: dict[str, np.ndarray] = {}
     for name, value in held.items():
-        short = re.sub(r"^(?:bert\.)+", "", name)
+        short = re.sub(r"^(?:(?:model|bert)\.)+", "", name)
         if (
-            short.startswith(("encoder.", "embeddings.", "pooler.", "classifier."))
+            short.startswith(("encoder.", "embeddings.", "pooler.", "classifier.", "early."))
             and value.dtype == np.float32
             and not short.endswith("_scale")
         ):
@@ -31,14 +33,14 @@ def layers(path: Path) -> dict[str, np.ndarray]:
             base = name.removesuffix("_quantized")
             whole = (value.astype(np.float32) - held[f"{base}_zero_point"]) * held[f"{base}_scale"]
             _put(state, short.removesuffix("_quantized"), whole)
-    for node in graph.node:
+    for node in all_nodes(graph):
         if node.op_type != "MatMulInteger" or not node.input[1].endswith("_quantized"):
             continue
         base = node.input[1].removesuffix("_quantized")
         zero, scale = held[f"{base}_zero_point"].astype(np.float32), held[f"{base}_scale"]
         whole = (held[node.input[1]].astype(np.float32) - zero) * scale
-        place = re.sub(r"^(?:bert/)+", "", re.split("/MatMul|/Gemm", node.output[0])[0].strip("/")).replace("/", ".")
-        name = f"{place}.weight" if base.startswith("onnx::") else re.sub(r"^(?:bert\.)+", "", base)
+        place = re.sub(r"^(?:(?:model|bert)/)+", "", re.split("/MatMul|/Gemm", node.output[0])[0].strip("/")).replace("/", ".")
+        name = f"{place}.weight" if base.startswith("onnx::") else re.sub(r"^(?:(?:model|bert)\.)+", "", base)
         _put(state, name, np.ascontiguousarray(whole.T))
     return state
 

@@ -38,6 +38,8 @@ from training.judge.sources import Row
 LONGEST = 512
 NEWEST = frozenset(["en_roles", "en_terse", "en_tags", "zh_terse"])  # files of written groups that have a share of their own
 CARRIED, NET = "carried.json.xz", "wordnet.pickle.xz"
+EARLY_SHARE = 0.4  # of the loss of the early head beside that of the last layer
+LEARNS_BY, LEAST_RIGHT = 500, 0.65  # steps, and the share of pairs right in them under which a device is better given back
 SHORTEST = 32  # tokens that the pairs of a step have at least, on average
 _BASES = {
     "e5": ("base_e5.npz", "tokenizer_e5.json"),
@@ -165,7 +167,10 @@ def begun(folder: Path, out: Path, stage: dict[str, Any], device: torch.device, 
     if stage.get("layers"):
         state = chosen_layers(state, stage["layers"])
     torch.manual_seed(stage["seed"])
-    return Network(state, stage.get("dropout", 0.1), compiled=device.type == "cuda", rehearse=stage.get("rehearse", False)).to(device)
+    network = Network(
+        state, stage.get("dropout", 0.1), compiled=device.type == "cuda", rehearse=stage.get("rehearse", False), early=stage.get("early", 0)
+    )
+    return network.to(device)
 
 
 def saved(folder: Path) -> dict[str, np.ndarray]:
@@ -193,13 +198,16 @@ def rate_at(done: float, highest: float, warm: float = 0.04) -> float:
     return highest * (done / warm if done < warm else 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm))))
 
 
-def train(model: Network, supply: Supply, stage: dict[str, Any], device: torch.device, teacher: Network | None) -> int:
-    """One cycle of the clock: `seconds`. Hard examples count for more; the very hardest are often wrong labels, so their weight is capped."""
+def train(model: Network, supply: Supply, stage: dict[str, Any], device: torch.device, teacher: Network | None, out: Path) -> int:
+    """One cycle of the clock: `seconds`. Hard examples count for more; the very hardest are often wrong labels, so their weight is capped.
+    With `keep_every` (seconds) the weights so far are written to `out`, since a lease may end at any time.
+    """
     weights = [weight for weight in model.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=stage["lr"], weight_decay=0.01, fused=device.type == "cuda")
     model.train()
     base, share = stage["base"], stage.get("taught", 0.0)
     began, step, smooth, shown, waited = time.time(), 0, stage.get("smooth", 0.02), 0, 0.0
+    kept, agreed = began, torch.zeros((), device=device)
     while True:
         asked = time.time()
         chunk = supply.next()
@@ -219,26 +227,40 @@ def train(model: Network, supply: Supply, stage: dict[str, Any], device: torch.d
                 group["lr"] = rate_at(done, stage["lr"])
             tokens = packed.step(at, device)
             label = torch.from_numpy(labels[at]).to(device)
-            real = label >= 0
             with torch.autocast(device.type, dtype=torch.bfloat16):
-                logits = model(*tokens, LONGEST).float()
+                both = model.both(*tokens, LONGEST) if model.early else (model(*tokens, LONGEST), None)
+            logits = both[0].float()
             target = label.clamp(min=0) * (1 - 2 * smooth) + smooth
             if teacher is not None:
                 with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
                     said = torch.sigmoid(teacher(*tokens, LONGEST).float())
                 target = (1 - share) * target + share * said
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
-            weight = real.float() * torch.where(label > 0.5, 1.0, stage.get("negative", 1.0))
-            weight = weight * loss.detach().clamp(0.05, 2.0).pow(stage.get("hard", 0.5))
-            loss = (loss * weight).sum() / weight.sum()
+            loss = _loss(logits, target, label, stage)
+            if both[1] is not None:  # The early head learns from labels and from what the last layer says.
+                loss = loss + EARLY_SHARE * _loss(both[1].float(), (target + torch.sigmoid(logits.detach())) / 2, label, stage)
             optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             torch.nn.utils.clip_grad_norm_(weights, 1.0)
             optimizer.step()
             step += 1
             shown += int((labels[at] >= 0).sum())
+            agreed += (((logits.detach() > 0) == (label > 0.5)) & (label >= 0)).sum() / (label >= 0).sum()
+            if step % LEARNS_BY == 0:
+                if (share := agreed.item() / LEARNS_BY) < LEAST_RIGHT:
+                    raise RuntimeError(f"{stage['name']} learns nothing: of {LEARNS_BY} steps it had {share:.0%} of the pairs right")
+                agreed.zero_()
             if step % 250 == 0 or step == 5:
                 print(f"  step {step} loss {loss.item():.4f} {time.time() - began:.0f}s", flush=True)
+            if time.time() - kept > stage.get("keep_every", math.inf):
+                save(model, out, f"{stage['name']}_so_far", stage["keep"], as_int8=True)
+                kept = time.time()
+
+
+def _loss(logits: torch.Tensor, target: torch.Tensor, label: torch.Tensor, stage: dict[str, Any]) -> torch.Tensor:
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
+    weight = (label >= 0).float() * torch.where(label > 0.5, 1.0, stage.get("negative", 1.0))
+    weight = weight * loss.detach().clamp(0.05, 2.0).pow(stage.get("hard", 0.5))
+    return (loss * weight).sum() / weight.sum()
 
 
 @torch.no_grad()
@@ -281,7 +303,7 @@ def main(folder: Path, out: Path, plan_file: Path) -> None:
         model = begun(folder, out, stage, device, made)
         teacher = made[stage["teacher"]].eval() if stage.get("teacher") else None
         if stage["seconds"] > 0:
-            train(model, supply, stage, device, teacher)
+            train(model, supply, stage, device, teacher, out)
         made[stage["name"]] = model
         if forms and not stage.get("unscored"):
             scores[stage["name"]] = score(model, forms[stage["base"]], device, len(measured)).astype(np.float16)

@@ -13,6 +13,7 @@ import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class _Pair(torch.nn.Module):
         return out
 
 
-def write_onnx(module: torch.nn.Module, target: Path) -> None:
+def write_onnx(module: torch.nn.Module, target: Path, outputs: Sequence[str] = ("out",)) -> None:
     ids = torch.ones((2, 8), dtype=torch.long)
     axes = {0: "batch", 1: "length"}
     torch.onnx.export(
@@ -70,8 +71,8 @@ def write_onnx(module: torch.nn.Module, target: Path) -> None:
         (ids, ids, torch.zeros_like(ids)),
         str(target),
         input_names=["input_ids", "attention_mask", "token_type_ids"],
-        output_names=["out"],
-        dynamic_axes={"input_ids": axes, "attention_mask": axes, "token_type_ids": axes, "out": {0: "batch"}},
+        output_names=list(outputs),
+        dynamic_axes={"input_ids": axes, "attention_mask": axes, "token_type_ids": axes, **{name: {0: "batch"} for name in outputs}},
         opset_version=17,
         dynamo=False,
     )
