@@ -23,8 +23,9 @@ setup: .venv/installed encoder ## install into .venv and export the default enco
 
 # Threads that wait sleep: by default they spin, which takes a quarter of the time of a machine on which four processes test.
 test test-browser test-traced: export OMP_WAIT_POLICY = PASSIVE
-# A test's files lie in main memory where 4 GB of it are free for them: hundreds of databases that are made and dropped would wait for a disk.
-MEMORY := $(shell df -Pk /dev/shm 2>/dev/null | awk 'END { if ($$4 >= 4000000) print "/dev/shm" }')
+# A test's files lie in main memory where 4 GB of it are free for them, and what is compiled may run there: hundreds of databases that are made and dropped would wait for a disk.
+MEMORY := $(shell made=$$(mktemp -p /dev/shm 2>/dev/null) && chmod +x $$made && $$made && rm $$made && \
+	df -Pk /dev/shm | awk 'END { if ($$4 >= 4000000) print "/dev/shm" }')
 ifneq ($(MEMORY),)
 test test-browser: export TMPDIR = $(MEMORY)
 endif

@@ -155,6 +155,9 @@ def main(path: str) -> None:
             return  # the run ended before anybody asked
     for read in ("lexicon", "converters", "warm"):
         getattr(import_module("cache.matching.encoding.embedder"), read)()
+    folders = [Path(sys.prefix) / "share" / "reprise" / "encoders", import_module("cache.matching.encoding.exported").SHIPPED]
+    for path in [path for folder in folders for path in folder.rglob("tokenizer.json")]:
+        import_module("cache.matching.encoding.onnx_model").vocabulary(path)
     gc.collect()
     gc.freeze()  # else a child's first collection writes to, and so copies, every page that it shares with this process
     while True:

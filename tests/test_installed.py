@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.traced, pytest.mark.timeout(600)]
 _CALLS = "connect,sendto,sendmsg,sendmmsg,open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,symlink,symlinkat"
 _ADDRESS = re.compile(r'sin_addr=inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 _WRITES = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|^\d+ (creat|mkdir|rename|unlink|symlink)")
-_DEVICES = ("/dev/", "/proc/")
+_DEVICES, _MEMORY = ("/dev/", "/proc/"), "/dev/shm/"  # there lie files as elsewhere
 
 ROOT = os.geteuid() == 0
 ANOTHER = 54_321 if ROOT else os.geteuid()
@@ -64,7 +64,8 @@ def foreign(calls: list[str]) -> list[str]:
 def written(calls: list[str]) -> set[str]:
     """Absolute paths that were opened to be written, made or removed; those that failed are none."""
     done = [call for call in calls if _WRITES.search(call) and " = -1 " not in call and "O_PATH" not in call]
-    return {path for call in done for path in re.findall(r'"([^"]*)"', call) if path.startswith("/") and not path.startswith(_DEVICES)}
+    paths = {path for call in done for path in re.findall(r'"([^"]*)"', call) if path.startswith("/")}
+    return {path for path in paths if path.startswith(_MEMORY) or not path.startswith(_DEVICES)}
 
 
 def installed(folder: Path) -> Path:

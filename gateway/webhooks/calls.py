@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -26,21 +27,26 @@ class Calls:
     """
 
     def __init__(self, destinations: Destinations, most: int) -> None:
-        self._destinations = destinations
+        self._destinations, self._most = destinations, most
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        """Made for the first call: it reads all certificates, and most servers call nobody."""
         # No connection is kept: one for a host's certificate must not serve another host of the same address.
-        self._client = httpx.AsyncClient(
+        return httpx.AsyncClient(
             verify=httpx.create_ssl_context(),
             trust_env=False,
             follow_redirects=False,
             timeout=_SECONDS,
-            limits=httpx.Limits(max_connections=most, max_keepalive_connections=0),
+            limits=httpx.Limits(max_connections=self._most, max_keepalive_connections=0),
         )
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()
 
     async def post(self, url: str, headers: Mapping[str, str], body: str) -> int:
         """The status of the answer. Raises CallFailed."""

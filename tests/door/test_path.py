@@ -156,8 +156,6 @@ def test_a_judged_near_duplicate_is_served_and_a_trap_is_not(live: Live) -> None
     content = f"{live.url}/v1/videos/{trap['id']}/content"
     shown = httpx.get(content, params={"refused": 1, "variant": "thumbnail"})
     assert shown.content == httpx.get(f"{live.url}/v1/videos/{made['id']}/content", params={"variant": "thumbnail"}).content
-    beyond = len(near["reprise"]["refused"]) + 1
-    assert httpx.get(f"{live.url}/v1/videos/{near['id']}/content", params={"refused": beyond}).status_code == 404
     assert httpx.get(content, params={"refused": 0}).json()["error"]["param"] == "refused"
 
 
@@ -200,6 +198,7 @@ def test_a_pinned_seed_is_exact_or_a_miss(live: Live) -> None:
     seven = live.made("a cyan triangle standing still", steps=STEPS, seed=7)
     assert seven["reprise"]["verdict"] == "miss"
     assert [refusal["reason"] for refusal in seven["reprise"]["refused"]] == ["seed pinned"]
+    assert httpx.get(f"{live.url}/v1/videos/{seven['id']}/content", params={"refused": 2}).status_code == 404, "only one was refused"
     assert seven["reprise"]["clip"] != plain["reprise"]["clip"]
     assert live.content(seven["id"]) != live.content(plain["id"])
     again = live.post("a cyan triangle standing still", steps=STEPS, seed=7)
