@@ -141,8 +141,9 @@ class Studio:
                 yield self.draw(stage, slice(start, start + batch))
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=True)
+def autocast(device: torch.device, *, cached: bool = True) -> torch.autocast:
+    """Not to be cached where one block takes several steps: it would go on with the weights' copies of before the first."""
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=cached)
 
 
 P = ParamSpec("P")
