@@ -100,7 +100,7 @@ def wrongness(things: Tensor, background: Tensor, expected: Tensor, behind: Tens
 
 
 def right(things: Tensor, background: Tensor, expected: Tensor, behind: Tensor) -> Tensor:
-    """Whether all that is read of a clip is what is expected of it, in one order or the other: [batch]."""
+    """True for a clip of which all is read as expected, in one order of things or the other: [batch]."""
     said = torch.stack([scores.argmax(-1) for scores in torch.split(things, CLASSES, dim=-1)], dim=-1)
     orders = [((said == order) | (order == OPEN)).flatten(1).all(1) for order in (expected, expected.flip(1))]
     return (orders[0] | orders[1]) & (background.argmax(-1) == behind)
