@@ -1,4 +1,4 @@
-"""How fast a model's passes are, compiled and not, and what was compiled at all: a graph that fails to compile says so nowhere else."""
+"""The speed of a model's passes, and what was compiled at all: a graph that fails to compile says so nowhere else."""
 
 from __future__ import annotations
 
