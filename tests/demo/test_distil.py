@@ -20,6 +20,7 @@ from generator.model import find_model
 from generator.renderer import RenderOrder
 from generator.speed import Speed
 from training.demo_model import distil
+from training.demo_model.descent import autocast
 from training.demo_model.distil import POINTS
 from training.demo_model.matching import SHAPE, Teacher, clean, following, matching, regression, rollout
 
@@ -122,15 +123,32 @@ def test_the_critic_follows_the_student(teacher: Teacher, words: torch.Tensor) -
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
 
 
-def test_only_the_last_pass_of_a_rollout_is_learned_from(teacher: Teacher, words: torch.Tensor) -> None:
+def test_a_rollout_is_the_way_that_clips_are_sampled(teacher: Teacher, words: torch.Tensor) -> None:
     student, passes = copy.deepcopy(teacher.net).requires_grad_(True), list[bool]()
     hook = student.register_forward_hook(lambda _, __, given: passes.append(given[0].requires_grad))
-    made = rollout(student, words, POINTS, 2)
+    torch.manual_seed(0)
+    starts, ends = rollout(student, words, POINTS)
     hook.remove()
-    assert passes == [False, False, True]
-    assert made.requires_grad
-    level = torch.ones(len(words))
-    assert clean(student, made.detach(), level, words).shape == (len(words), *SHAPE)
+    assert passes == [False] * len(POINTS)
+    assert starts.shape == ends.shape == (len(POINTS), len(words), *SHAPE)
+    torch.manual_seed(0)
+    noisy = torch.randn(len(words), *SHAPE)
+    with torch.no_grad():
+        for step, point in enumerate(POINTS):
+            assert torch.allclose(starts[step], noisy, atol=1e-5)
+            made = clean(student, noisy, torch.full((len(words),), point / 1000), words)
+            assert torch.allclose(ends[step], made, atol=1e-5)
+            if point != POINTS[-1]:
+                noisy = torch.lerp(made, torch.randn_like(made), POINTS[step + 1] / 1000)
+
+
+def test_a_step_changes_the_next_pass_of_the_same_block() -> None:
+    layer, given = torch.nn.Linear(4, 4), torch.randn(2, 4)
+    with autocast(torch.device("cpu"), cached=False):
+        before = layer(given)
+        with torch.no_grad():
+            layer.weight.add_(1)
+        assert not torch.equal(layer(given), before)
 
 
 @pytest.mark.timeout(600)
@@ -138,11 +156,13 @@ def test_only_the_last_pass_of_a_rollout_is_learned_from(teacher: Teacher, words
 def test_what_it_writes_is_a_distilled_model(tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = (
         f"--out {tmp_path / 'fast'} --teacher {tiny_model} --minutes 30 --pair-minutes 0 --warm-minutes 30 --pairs 4 --least-pairs 4 "
-        "--batch 2 --warm-steps 3 --steps 2 --critic-steps 1 --workers 1 --hand 4 --ahead 1 --tell-every 1"
+        "--batch 2 --warm-steps 3 --steps 2 --critic-steps 1 --workers 1 --hand 4 --ahead 1 --tell-every 1 "
+        "--reader-hands 1 --reader-steps 2 --grow-every 1"
     ).split()
     distil.train(distil.arguments(asked), torch.device("cpu"))
     told = capsys.readouterr().out
-    for line in ("4 walks of the teacher", "ends step 3: loss", "matching step 2: critic", "saved"):
+    lines = ("reader step 2", "fresh clips all right", "4 walks of the teacher", "ends step 3: loss", "of its ends read as asked", "saved")
+    for line in lines:
         assert line in told
     assert (tmp_path / "fast-state.pt").is_file()
     model = find_model(str(tmp_path / "fast"), "", tmp_path / "data")
@@ -153,6 +173,6 @@ def test_what_it_writes_is_a_distilled_model(tiny_model: Path, tmp_path: Path, c
     assert clip.frames is not None
     assert clip.frames.shape == (17, 128, 128, 3)
     before = (tmp_path / "fast-state.pt").read_bytes()
-    distil.train(distil.arguments([*asked, "--resume", "--pairs", "0", "--least-pairs", "0"]), torch.device("cpu"))
+    distil.train(distil.arguments([*asked, "--resume", "--pairs", "0", "--least-pairs", "0", "--reader-minutes", "0"]), torch.device("cpu"))
     assert "goes on from" in capsys.readouterr().out
     assert (tmp_path / "fast-state.pt").read_bytes() != before

@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Callable
 
-from generator.demo.scenes import Background, Motion, Scene, Size, Thing
+from generator.demo.scenes import Background, Colour, Motion, Scene, Size, Thing
 from generator.demo.words import (
     BARE_PLACES,
     COLOURS,
@@ -42,6 +42,11 @@ def describe(scene: Scene, rng: random.Random) -> str:
     else:
         body = rng.choices(_PAIRS, _PAIR_WEIGHTS)[0](scene.things[0], scene.things[1], rng)
     return _dress(_place(body, scene.background, rng), rng)
+
+
+def names(caption: str, colour: Colour) -> bool:
+    """True if the caption has a word for this colour; that of a background counts, too, which few captions share with a thing."""
+    return re.search(rf"\b({'|'.join(COLOURS[colour])})\b", caption.lower()) is not None
 
 
 # --- noun phrases ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from transformers import AutoTokenizer, T5Tokenizer
 
 from generator.demo.scenes import Colour, Motion, Scene, Shape, Size, Thing
-from training.demo_model.captions import describe
+from training.demo_model.captions import describe, names
 from training.demo_model.staging import Stage, draw_scene, stack
 from training.demo_model.supervision import ATTRIBUTES
 from training.demo_model.tokens import LENGTH
@@ -33,6 +33,8 @@ class Hand:
     """[scenes, CAPTIONS, LENGTH], padded with 0."""
     things: npt.NDArray[np.int64]
     """[scenes, 2, 4]: shape, colour, motion and size as classes of supervision.py, in the order in which captions name things."""
+    named: npt.NDArray[np.bool_]
+    """[scenes, CAPTIONS, 2]: whether the caption names the colour of the thing. All else that it leaves out means a class."""
 
 
 def captions(count: int, seed: int) -> list[str]:
@@ -79,10 +81,20 @@ def _sit_down(folder: str) -> None:
 def _deal(seed: int, scenes: int) -> Hand:
     rng = random.Random(seed)
     drawn = [draw_scene(rng) for _ in range(scenes)]
-    lines = [describe(scene, rng) for scene, _ in drawn for _ in range(CAPTIONS)]
-    padded = _tokenizer(lines, padding="max_length", max_length=LENGTH, truncation=True)["input_ids"]
-    tokens = np.array(padded, np.int16).reshape(len(drawn), CAPTIONS, LENGTH)
-    return Hand(stack([stage for _, stage in drawn]), tokens, np.array([_classes(scene) for scene, _ in drawn]))
+    lines = [[describe(scene, rng) for _ in range(CAPTIONS)] for scene, _ in drawn]
+    padded = _tokenizer([line for row in lines for line in row], padding="max_length", max_length=LENGTH, truncation=True)["input_ids"]
+    named = [[[names(line, thing.colour) for thing in _pair(scene)] for line in row] for row, (scene, _) in zip(lines, drawn, strict=True)]
+    return Hand(
+        stack([stage for _, stage in drawn]),
+        np.array(padded, np.int16).reshape(len(drawn), CAPTIONS, LENGTH),
+        np.array([_classes(scene) for scene, _ in drawn]),
+        np.array(named),
+    )
+
+
+def _pair(scene: Scene) -> tuple[Thing, Thing]:
+    """Its things; the only one twice."""
+    return scene.things[0], scene.things[-1]
 
 
 def _classes(scene: Scene) -> list[list[int]]:

@@ -29,10 +29,28 @@ class Clock:
     def __init__(self, until: float) -> None:
         self._begin, self._end = time.monotonic() - START, until
 
+    @classmethod
+    def lasting(cls, seconds: float) -> Clock:
+        """From now on."""
+        return cls(time.monotonic() - START + seconds)
+
     @property
     def progress(self) -> float:
         """0 at the start, 1 at the end."""
         return min(1.0, (time.monotonic() - START - self._begin) / max(self._end - self._begin, 1e-6))
+
+
+class Pace:
+    """Seconds that a step takes."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+
+    def __call__(self, steps: int) -> float:
+        """The mean over these steps, which are all since the last call."""
+        now = time.monotonic()
+        taken, self._since = now - self._since, now
+        return taken / steps
 
 
 class Average:
@@ -123,8 +141,9 @@ class Studio:
                 yield self.draw(stage, slice(start, start + batch))
 
 
-def autocast(device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=True)
+def autocast(device: torch.device, *, cached: bool = True) -> torch.autocast:
+    """Not to be cached where one block takes several steps: it would go on with the weights' copies of before the first."""
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=cached)
 
 
 P = ParamSpec("P")

@@ -78,16 +78,18 @@ def regression(student: nn.Module, way: Tensor, words: Tensor, points: tuple[int
     return nn.functional.mse_loss(clean(student, noisy, level, words), way[:, -1].float())
 
 
-def rollout(student: nn.Module, words: Tensor, points: tuple[int, ...], last: int) -> Tensor:
-    """The student's clean latents after its points up to `last`, as generator/diffusion/few_step.py samples them; only the last pass is
-    differentiable.
+@torch.no_grad()
+def rollout(student: nn.Module, words: Tensor, points: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """The student's way through its points, as generator/diffusion/few_step.py samples it: the noisy latents that each point starts from
+    and the clean ones that it makes of them, each [points, clips, *SHAPE].
     """
-    noisy = torch.randn(len(words), *SHAPE, device=words.device)
+    starts, ends = [torch.randn(len(words), *SHAPE, device=words.device)], list[Tensor]()
     levels = [torch.full((len(words),), point / 1000, device=words.device) for point in points]
-    with torch.no_grad():
-        for step in range(last):
-            noisy = noised(clean(student, noisy, levels[step], words), levels[step + 1])
-    return clean(student, noisy, levels[last], words)
+    for step, level in enumerate(levels):
+        ends.append(clean(student, starts[step], level, words))
+        if step + 1 < len(points):
+            starts.append(noised(ends[step], levels[step + 1]))
+    return torch.stack(starts), torch.stack(ends)
 
 
 def matching(teacher: Teacher, critic: nn.Module, made: Tensor, words: Tensor) -> Tensor:

@@ -67,6 +67,31 @@ def forward(denoiser: WanTransformer3DModel, noisy: Tensor, timestep: Tensor, wo
     return patches.permute(0, 7, 1, 4, 2, 5, 3, 6).flatten(6, 7).flatten(4, 5).flatten(2, 3), middle
 
 
+class Seeing(nn.Module):
+    """The head that says what stands at each token, and how wrong it is."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        kinds = sum(CLASSES) + len(Background)
+        self.layers = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, kinds))
+
+    def forward(self, middle: Tensor, answers: Answers) -> Tensor:
+        """Cross entropy of what is seen in [batch, tokens, width], the mean over all questions."""
+        owner = answers.owner.flatten(1)
+        none = torch.tensor([count - 1 for count in CLASSES], device=owner.device)
+        table = torch.cat([answers.things, none.expand(len(owner), 1, -1)], dim=1)
+        expected = table.gather(1, owner[:, :, None].expand(-1, -1, table.shape[2])).unbind(2)
+        *thing, background = self.layers(middle).float().split([*CLASSES, len(Background)], dim=-1)
+        # Most places are empty, and say little.
+        weight = torch.where(owner == 2, 0.2, 1.0)
+        losses = [
+            (nn.functional.cross_entropy(guess.transpose(1, 2), right, reduction="none") * weight).sum() / weight.sum()
+            for guess, right in zip(thing, expected, strict=True)
+        ]
+        losses.append(nn.functional.cross_entropy(background.mean(1), answers.background))
+        return torch.stack(losses).mean()
+
+
 class Supervision(nn.Module):
     """The heads, and how wrong they are."""
 
@@ -77,14 +102,14 @@ class Supervision(nn.Module):
         """Each looks for the words that answer it."""
         self.keys = nn.Linear(width, width)
         self.read = nn.ModuleList([nn.Linear(width, count) for count in (*CLASSES * 2, len(Background))])
-        self.see = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, width), nn.SiLU(), nn.Linear(width, sum(CLASSES) + len(Background)))
+        self.see = Seeing(width)
 
     def forward(self, words: Tensor, mask: Tensor, middle: Tensor, answers: Answers) -> tuple[Tensor, Tensor]:
         """Cross entropy of what is read (captioned clips alone) and of what is seen, each the mean over all questions.
 
         `words` [batch, length, width] and `mask` [batch, length] of the prompt; an empty one is the end token alone.
         """
-        return self._reading(words, mask, answers), self._seeing(middle, answers)
+        return self._reading(words, mask, answers), self.see(middle, answers)
 
     def _reading(self, words: Tensor, mask: Tensor, answers: Answers) -> Tensor:
         scores = self.questions @ self.keys(words).transpose(1, 2)
@@ -96,17 +121,3 @@ class Supervision(nn.Module):
             for place, (head, right) in enumerate(zip(self.read, expected, strict=True))
         ]
         return torch.stack(losses).mean() / captioned.sum().clamp(min=1)
-
-    def _seeing(self, middle: Tensor, answers: Answers) -> Tensor:
-        owner = answers.owner.flatten(1)
-        none = torch.tensor([count - 1 for count in CLASSES], device=owner.device)
-        table = torch.cat([answers.things, none.expand(len(owner), 1, -1)], dim=1)
-        expected = table.gather(1, owner[:, :, None].expand(-1, -1, table.shape[2])).unbind(2)
-        *thing, background = self.see(middle).float().split([*CLASSES, len(Background)], dim=-1)
-        # Most places are empty, and say little.
-        weight = torch.where(owner == 2, 0.2, 1.0)
-        losses = [
-            (nn.functional.cross_entropy(guess.transpose(1, 2), right, reduction="none") * weight).sum() / weight.sum()
-            for guess, right in zip(thing, expected, strict=True)
-        ]
-        return (sum(losses) + nn.functional.cross_entropy(background.mean(1), answers.background)) / (len(losses) + 1)

@@ -72,6 +72,12 @@ class Pool:
         which = torch.randint(tokens.shape[1], (size,), device=self._studio.device)
         return latents.float(), tokens[torch.arange(size, device=which.device), which].long(), Answers(*answers)
 
+    def latest(self, count: int) -> tuple[Tensor, Answers]:
+        """Latents and answers of the scenes that came last."""
+        rows = torch.arange(self.count - count, self.count, device=self._studio.device) % self._size
+        latents, _, *answers = (column[rows] for column in self._kept)
+        return latents.float(), Answers(*answers)
+
 
 # --- text encoder and transformer -----------------------------------------------------------------------------------
 
