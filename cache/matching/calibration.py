@@ -56,7 +56,7 @@ class Calibration:
 
     `least` is the verifier's word under which nothing is served, whatever else speaks for it: points of similarity and word, the
     nearer two prompts are the lower, and never under 0, where it says no. `chinese` is the table of pairs with
-    Chinese in them, where the verifier reads it.
+    Chinese in them, where the verifier reads it. `between` is the cosine under which nothing is served across the languages.
     `prior` is the share of right answers among nearest candidates over `floor`, measured in a replay, `judged` that among those of
     them that rules leave to the verifier. `kept` maps a
     pair's own probability to the share of right answers among all pairs at least as sure: serving whatever reaches
@@ -73,6 +73,7 @@ class Calibration:
     version: str
     least: tuple[tuple[float, float], ...] = ((0.0, -_CAP),)
     judged: float | None = None
+    between: float = 0.0
     chinese: Calibration | None = None
 
     def of(self, new: str, cached: str) -> Calibration:
@@ -94,6 +95,10 @@ class Calibration:
         if at == 0:
             return self.least[0][1]
         return self.least[-1][1] if at == len(self.least) else _between(self.least[at - 1], self.least[at], similarity)
+
+    def least_similarity(self, new: str, cached: str) -> float:
+        """The cosine under which this pair is not served. Hardly any rule reads both of two languages, so they must be nearer."""
+        return max(self.floor, self.between) if is_chinese(new) != is_chinese(cached) else self.floor
 
     def hopeless(self, new: str, cached: str, similarity: float, max_wrong: float) -> bool:
         """True if no word of the verifier could get this pair served, nor even make it more likely right than wrong."""

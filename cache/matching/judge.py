@@ -52,8 +52,8 @@ def before_verifier(new: str, cached: str, similarity: float, calibration: Calib
     reason = by_rule(new, cached) if similarity >= LEAST_SIMILARITY else None
     if reason is not None:
         return Rejected(reason, 0.0)
-    if similarity < calibration.floor:
-        return Rejected(f"similarity {similarity:.2f} is under {calibration.floor:.2f}", 0.0)
+    if similarity < (least := calibration.least_similarity(new, cached)):
+        return Rejected(f"similarity {similarity:.2f} is under {least:.2f}", 0.0)
     if calibration.hopeless(new, cached, similarity, max_wrong):
         return Rejected("too few words in common", 0.0)
     return None

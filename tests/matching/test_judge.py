@@ -190,6 +190,18 @@ def test_nothing_is_served_against_the_verifier(encoders: Encoders) -> None:
         assert own == sorted(own)
 
 
+def test_across_the_languages_two_prompts_must_be_nearer(encoders: Encoders) -> None:
+    shipped, sure = encoders.calibration, Entailment(6.0)
+    assert shipped is not None and shipped.chinese is not None
+    assert shipped.chinese.between > max(shipped.floor, shipped.chinese.floor)
+    below = shipped.chinese.between - 0.01
+    for new, cached in (("一只鸟", "a bird"), ("a bird", "一只鸟")):
+        assert isinstance(judge(new, cached, shipped.chinese.between, sure, shipped, 0.02), Accepted)
+        assert judge(new, cached, below, sure, shipped, 0.02) == Rejected("similarity 0.64 is under 0.65", 0.0)
+    for new, cached in (("一只鸟", "一只小鸟"), ("a bird", "a small bird")):
+        assert isinstance(judge(new, cached, below, sure, shipped, 0.02), Accepted)
+
+
 def test_the_two_languages_meet(models: Path) -> None:
     pairs = [("一只红色的球在草地上滚动", "a red ball rolls over the grass"), ("a dog sleeps on the sofa", "一只狗在沙发上睡觉")]
     wrong = [("一只蓝色的球在草地上滚动", "a red ball rolls over the grass"), ("两只猫在窗台上打架", "一只猫在窗台上睡觉")]
