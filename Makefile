@@ -40,8 +40,8 @@ test-static: .venv/tested
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Once, or each of the four that run tests would compile them and what they import.
-test-collected: .venv/tested
+# Once, or each of the four that run tests would compile them and what they import; after the encoder, whose export compiles much of it.
+test-collected: .venv/tested encoder
 	@$(BIN)/pytest --collect-only -qq > /dev/null
 
 encoder: .venv/installed
