@@ -105,6 +105,17 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
     return folder
 
 
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One of torch's: a small model gains nothing by a second one, and waits for it where the machine is busy."""
+    import torch  # only where a test renders
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nursery(request: pytest.FixtureRequest) -> Iterator[None]:
     """Servers of tests are forked from one process, which starts with the first of them."""

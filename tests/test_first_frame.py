@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
@@ -28,6 +28,8 @@ from generator.model import find_model
 from generator.renderer import DonorLatent, Frames, Rendered, RenderOrder
 from generator.speed import Speed
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PROMPTS = ("a red circle moves to the left", "a blue square", "a green star at dusk")
 ROW = {
     "name": "tiny-i2v", "sizes": [[64, 48]], "default_seconds": 1, "longest_seconds": 2, "fps": 8, "guidance": 4.0, "flow_shift": 3.0,
@@ -37,14 +39,6 @@ POINTS = (1000, 757, 522)
 FEW = ROW | {
     "name": "tiny-fast-i2v", "guidance": 1, "flow_shift": 1, "steps": {"standard": 3}, "sampler": "lcm", "timesteps": list(POINTS)
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,15 +19,9 @@ from generator.model import find_model
 from generator.renderer import RenderOrder
 from generator.speed import Speed
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PROMPT = "a red circle moves to the left"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

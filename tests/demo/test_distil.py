@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +23,9 @@ from training.demo_model.descent import autocast
 from training.demo_model.distil import POINTS
 from training.demo_model.matching import SHAPE, Teacher, clean, following, matching, regression, rollout
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 GUIDANCE, SHIFT, STEPS = 5.0, 3.0, 20
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    """So small a model gains nothing by a second one, and waits for it where the machine is busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

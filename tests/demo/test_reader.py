@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -17,16 +16,10 @@ from training.demo_model.reader import Reader, Reading, right, visible, wrongnes
 from training.demo_model.staging import draw_scene, stack
 from training.demo_model.supervision import ATTRIBUTES, CLASSES, TOKENS
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 RED_BALL = (Shape.CIRCLE, Colour.RED, Motion.LEFT, Size.MEDIUM)
 BLUE_STAR = (Shape.STAR, Colour.BLUE, Motion.STILL, Size.SMALL)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def classes(*things: tuple[Shape, Colour, Motion, Size]) -> torch.Tensor:
