@@ -141,7 +141,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, default=Path(__file__).parent.parent / "generator" / "demo" / "model")
     parser.add_argument("--grammar", type=int, default=0, help="further prompts from the caption grammar")
     parser.add_argument("--seed", type=int, default=0, help="of these")
-    parser.add_argument("--every", type=int, default=1, help="only each so-manieth prompt")
+    parser.add_argument("--every", type=int, default=1, help="take one prompt of so many")
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--guidance", type=float, default=DEMO.guidance)
     parser.add_argument("--steps", type=int, default=DEMO.steps["standard"])

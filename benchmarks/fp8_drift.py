@@ -72,7 +72,7 @@ def psnr(one: Frames, other: Frames) -> float:
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--every", type=int, default=1, help="only each so-manieth prompt")
+    options.add_argument("--every", type=int, default=1, help="take one prompt of so many")
     options.add_argument("--steps", type=int, help="default: the model's own")
     options.add_argument("--json", type=Path)
     chosen = options.parse_args()

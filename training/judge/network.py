@@ -11,6 +11,7 @@ import torch
 from torch.nn import functional
 
 WORDS = "embeddings.word_embeddings.weight"
+EARLY = "early.layers"  # in a state: how many layers lie before its early head
 _ROW = re.compile(r"encoder\.layer\.(\d+)\.(.*)")
 
 
@@ -104,10 +105,11 @@ class Network(torch.nn.Module):
         early: int = 0,
     ) -> None:  # fmt: skip
         """`rehearse`: it reads with the digits that int8 will leave it, so that it learns to need no others. `early`: layers after which
-        a second head says what it thinks so far (0: none).
+        a second head says what it thinks so far (0: as `state` has it, else none).
         """
         super().__init__()
-        tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items()}
+        self.early = early or int(state.get(EARLY, np.array(0)))
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in state.items() if name != EARLY}
         self.layers = 1 + max(int(match.group(1)) for name in tensors if (match := _ROW.match(name)))
         self.heads, self.dropout, self.rehearse = heads, dropout, rehearse
         width = tensors[WORDS].shape[1]
@@ -115,8 +117,7 @@ class Network(torch.nn.Module):
         tensors.setdefault("pooler.dense.bias", torch.zeros(width))
         tensors.setdefault("classifier.weight", torch.randn(1, width) * 0.02)
         tensors.setdefault("classifier.bias", torch.zeros(1))
-        self.early = early
-        if early:
+        if self.early:
             tensors.setdefault("early.pooler.dense.weight", torch.randn(width, width) * 0.02)
             tensors.setdefault("early.pooler.dense.bias", torch.zeros(width))
             tensors.setdefault("early.classifier.weight", torch.randn(1, width) * 0.02)
@@ -136,7 +137,8 @@ class Network(torch.nn.Module):
 
     def state(self) -> dict[str, np.ndarray]:
         """Under transformers' names, without the words."""
-        return {name: self.weight(name).detach().float().cpu().numpy() for name in self.names.values() if name != WORDS}
+        found = {name: self.weight(name).detach().float().cpu().numpy() for name in self.names.values() if name != WORDS}
+        return found | ({EARLY: np.array(self.early)} if self.early else {})
 
     def hidden(
         self, ids: torch.Tensor, spots: torch.Tensor, kinds: torch.Tensor, ends: torch.Tensor, longest: int

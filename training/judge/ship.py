@@ -22,6 +22,7 @@ from onnx import TensorProto, helper
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from transformers import BertConfig, BertForSequenceClassification
+from transformers.models.bert.modeling_bert import BertPooler
 
 from cache.matching.encoding.export import _Pair, _Sentence, write_onnx
 from cache.matching.encoding.onnx_model import file_digest
@@ -30,7 +31,7 @@ from training.judge.network import WORDS, unpacked
 from training.judge.train import saved
 
 WINDOW = 512
-EARLY_LAYERS, EARLY_BAR = 6, -3.0
+EARLY_BAR = -3.0  # a logit under which the early head is sure of a no
 BLOCK = 32
 NAMES = {"verifier": "reprise-verifier-2", "encoder": "reprise-encoder"}
 FILES = {"verifier": ("model.onnx", "export.json"), "encoder": ("encoder.onnx", "encoder.json")}
@@ -43,9 +44,7 @@ class _TwoHeads(torch.nn.Module):
     def __init__(self, model: Any, early: dict[str, np.ndarray], layers: int) -> None:
         super().__init__()
         self.model, self.layers = model, layers
-        width = model.config.hidden_size
-        pooler = torch.nn.ModuleDict({"dense": torch.nn.Linear(width, width)})
-        self.early = torch.nn.ModuleDict({"pooler": pooler, "classifier": torch.nn.Linear(width, 1)})
+        self.early = torch.nn.ModuleDict({"pooler": BertPooler(model.config), "classifier": torch.nn.Linear(model.config.hidden_size, 1)})
         self.early.load_state_dict({name: torch.from_numpy(value) for name, value in early.items()})
 
     def forward(
@@ -54,8 +53,7 @@ class _TwoHeads(torch.nn.Module):
         out = self.model(
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids, output_hidden_states=True, return_dict=True
         )
-        pooled = torch.tanh(self.early["pooler"]["dense"](out.hidden_states[self.layers][:, 0]))  # type: ignore[index]
-        return out.logits, self.early["classifier"](pooled)
+        return out.logits, self.early["classifier"](self.early["pooler"](out.hidden_states[self.layers]))
 
 
 def whole(material: Path, state: dict[str, np.ndarray]) -> Any:
@@ -115,11 +113,12 @@ def narrow_words(path: Path, digits: np.ndarray, scales: np.ndarray) -> None:
 def main(kind: str, material: Path, layers: Path, folder: Path, bar: float = EARLY_BAR) -> None:
     state = saved(layers)
     early = {name.removeprefix("early."): state.pop(name) for name in sorted(state) if name.startswith("early.")}
+    layers_before = int(early.pop("layers", np.array(0)))
     model = whole(material, state)
     if kind == "encoder":
         shaped: torch.nn.Module = _Sentence(model.bert)
     else:
-        shaped = _TwoHeads(model, early, EARLY_LAYERS) if early else _Pair(model)
+        shaped = _TwoHeads(model, early, layers_before) if early else _Pair(model)
     folder.mkdir(parents=True, exist_ok=True)
     name, told = FILES[kind]
     packed = np.load(material / "base_e5.npz")
