@@ -46,7 +46,7 @@ def main(data: Path, material: Path, folder: Path, plan: Path) -> None:
         digits, scale = words(SHIPPED / "words.bin")
         np.savez_compressed(folder / "base_e5.npz", **{WORDS: digits, f"{WORDS}|scale": scale.astype(np.float16)})  # type: ignore[arg-type]
         shutil.copy(SHIPPED / "tokenizer.json", folder / "tokenizer_e5.json")
-    else:  # Pieces are chosen anew from what was written: a table of words goes with its own tokenizer alone.
+    else:  # A table of words goes with its own tokenizer alone.
         shutil.copy(material / "base_e5.npz", folder)
         shutil.copy(material / "tokenizer_e5.json", folder)
     for path in sorted(folder.iterdir()):

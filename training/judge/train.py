@@ -246,8 +246,8 @@ def train(model: Network, supply: Supply, stage: dict[str, Any], device: torch.d
             shown += int((labels[at] >= 0).sum())
             agreed += (((logits.detach() > 0) == (label > 0.5)) & (label >= 0)).sum() / (label >= 0).sum()
             if step % LEARNS_BY == 0:
-                if step > LEARNS_BY and (share := agreed.item() / LEARNS_BY) < LEAST_RIGHT:  # the first ones warm up
-                    raise RuntimeError(f"{stage['name']} learns nothing: of {LEARNS_BY} steps it had {share:.0%} of the pairs right")
+                if step > LEARNS_BY and (right := agreed.item() / LEARNS_BY) < LEAST_RIGHT:  # the first ones warm up
+                    raise RuntimeError(f"{stage['name']} learns nothing: of {LEARNS_BY} steps it had {right:.0%} of the pairs right")
                 agreed.zero_()
             if step % 250 == 0 or step == 5:
                 print(f"  step {step} loss {loss.item():.4f} {time.time() - began:.0f}s", flush=True)
