@@ -1,9 +1,9 @@
 """The material of one training, as small as it goes, for a machine that little can be carried to.
 
-    python -m training.judge.carry DATA MATERIAL FOLDER PLAN.json
+    python -m training.judge.carry DATA MATERIAL FOLDER PLAN.json [LAYERS …]
 
 Rows and groups are read anew; what is held back stays here. Weights are what the plan's stages begin with: the layers that ship where one
-goes on from them, else all of the encoder that was published.
+goes on from them, else all of the encoder that was published. LAYERS of earlier trainings that the plan names come along in eight bits.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 
 from cache.matching.encoding.exported import SHIPPED
 from training.judge.gather import every
-from training.judge.network import WORDS
+from training.judge.network import WORDS, small
 from training.judge.shipped import layers, words
 from training.judge.sources import permitted
-from training.judge.train import CARRIED, NET, opened, sorted_out
+from training.judge.train import CARRIED, NET, opened, saved, sorted_out
 
 
-def main(data: Path, material: Path, folder: Path, plan: Path) -> None:
+def main(data: Path, material: Path, folder: Path, plan: Path, *earlier: Path) -> None:
     stages = json.loads(plan.read_text())["stages"]
     folder.mkdir(parents=True, exist_ok=True)
     rows = [row for row in permitted(data)[0] if not row.held]
@@ -35,10 +35,10 @@ def main(data: Path, material: Path, folder: Path, plan: Path) -> None:
     told = {name: value for name, value in asdict(replace(made, net=None, near=None)).items() if name not in {"net", "near"}}  # type: ignore[arg-type]
     for row in (*told["rows"], *told["chinese"]):
         del row["held"]
-    small = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 2**27}]
-    with lzma.open(folder / CARRIED, "wt", filters=small, encoding="utf-8") as file:
+    tight = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": 2**27}]
+    with lzma.open(folder / CARRIED, "wt", filters=tight, encoding="utf-8") as file:
         json.dump(told, file, ensure_ascii=False, separators=(",", ":"))
-    with lzma.open(folder / NET, "wb", filters=small) as packed:
+    with lzma.open(folder / NET, "wb", filters=tight) as packed:
         pickle.dump((made.net, made.near), packed)
     if any("from" in stage for stage in stages):
         np.savez_compressed(folder / "shipped-1.npz", **layers(SHIPPED / "model.onnx"))  # type: ignore[arg-type]
@@ -49,9 +49,11 @@ def main(data: Path, material: Path, folder: Path, plan: Path) -> None:
     else:  # A table of words goes with its own tokenizer alone.
         shutil.copy(material / "base_e5.npz", folder)
         shutil.copy(material / "tokenizer_e5.json", folder)
+    for path in earlier:
+        np.savez_compressed(folder / f"{path.name}-1.npz", **small(saved(path)))  # type: ignore[arg-type]
     for path in sorted(folder.iterdir()):
         print(f"{path.stat().st_size / 2**20:6.2f} MiB {path.name}")
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:5]))
+    main(*map(Path, sys.argv[1:]))

@@ -57,6 +57,13 @@ def chosen_layers(state: dict[str, np.ndarray], layers: list[int]) -> dict[str, 
     return found
 
 
+def headed_early(state: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The state of a smaller model, with the layers up to the early head and that as its head."""
+    kept = chosen_layers(state, list(range(int(state[EARLY]))))
+    early = {name.removeprefix("early."): value for name, value in kept.items() if name.startswith("early.") and name != EARLY}
+    return {name: value for name, value in kept.items() if not name.startswith("early.")} | early
+
+
 def _attention(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, ends: torch.Tensor, longest: int) -> torch.Tensor:
     """Each sentence looks at itself alone. `ends`: where sentences begin, and the end of the last."""
     if query.is_cuda:

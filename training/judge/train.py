@@ -1,4 +1,4 @@
-"""Train verifiers: pairs are made by all cores while the device reads them; a teacher may look over a student's shoulder.
+"""Train verifiers: pairs are made by all cores while the device reads them; teachers may look over a student's shoulder.
 
     python -m training.judge.train FOLDER OUT PLAN.json
 
@@ -31,7 +31,7 @@ from tokenizers import Tokenizer
 from cache.prompt import normal_form
 from training.judge.build import Material, stream
 from training.judge.groups import Group
-from training.judge.network import Network, chosen_layers, small, unpacked, whole
+from training.judge.network import Network, chosen_layers, headed_early, small, unpacked, whole
 from training.judge.packing import Packed, pack
 from training.judge.sources import Row
 
@@ -166,6 +166,8 @@ def begun(folder: Path, out: Path, stage: dict[str, Any], device: torch.device, 
         state = {**{name: value for name, value in words.items() if "word_embeddings" in name}, **state}
     if stage.get("layers"):
         state = chosen_layers(state, stage["layers"])
+    if stage.get("head") == "early":
+        state = headed_early(state)
     torch.manual_seed(stage["seed"])
     network = Network(
         state, stage.get("dropout", 0.1), compiled=device.type == "cuda", rehearse=stage.get("rehearse", False), early=stage.get("early", 0)
@@ -198,7 +200,7 @@ def rate_at(done: float, highest: float, warm: float = 0.04) -> float:
     return highest * (done / warm if done < warm else 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm))))
 
 
-def train(model: Network, supply: Supply, stage: dict[str, Any], device: torch.device, teacher: Network | None, out: Path) -> int:
+def train(model: Network, supply: Supply, stage: dict[str, Any], device: torch.device, teachers: list[Network], out: Path) -> int:
     """One cycle of the clock: `seconds`. Hard examples count for more; the very hardest are often wrong labels, so their weight is capped.
     With `keep_every` (seconds) the weights so far are written to `out`, since a lease may end at any time.
     """
@@ -231,9 +233,10 @@ def train(model: Network, supply: Supply, stage: dict[str, Any], device: torch.d
                 both = model.both(*tokens, LONGEST) if model.early else (model(*tokens, LONGEST), None)
             logits = both[0].float()
             target = label.clamp(min=0) * (1 - 2 * smooth) + smooth
-            if teacher is not None:
+            if teachers:
                 with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
-                    said = torch.sigmoid(teacher(*tokens, LONGEST).float())
+                    words = torch.stack([teacher(*tokens, LONGEST).float() for teacher in teachers])
+                said = torch.sigmoid(words.mean(0))
                 target = (1 - share) * target + share * said
             loss = _loss(logits, target, label, stage)
             if both[1] is not None:  # The early head learns from labels and from what the last layer says.
@@ -301,9 +304,9 @@ def main(folder: Path, out: Path, plan_file: Path) -> None:
             print(f"no time for {stage['name']}", flush=True)
             continue
         model = begun(folder, out, stage, device, made)
-        teacher = made[stage["teacher"]].eval() if stage.get("teacher") else None
+        teachers = [made[name].eval() for name in stage.get("teachers", [])]
         if stage["seconds"] > 0:
-            train(model, supply, stage, device, teacher, out)
+            train(model, supply, stage, device, teachers, out)
         made[stage["name"]] = model
         if forms and not stage.get("unscored"):
             scores[stage["name"]] = score(model, forms[stage["base"]], device, len(measured)).astype(np.float16)
