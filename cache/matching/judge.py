@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cache.matching.calibration import Calibration, Entailment
+from cache.matching.reading.slips import mended
 from cache.matching.rules.chinese.additions import additions_chinese
 from cache.matching.rules.chinese.differences import difference_between, difference_chinese
 from cache.matching.rules.chinese.facts import read_chinese
@@ -46,6 +47,7 @@ def before_verifier(new: str, cached: str, similarity: float, calibration: Calib
     """
     if calibration is None:
         return Rejected("near hits are off: no table for this encoder and verifier", 0.0)
+    new, cached = mended(new, cached)
     calibration = calibration.of(new, cached)
     if read(new).foreign or read(cached).foreign:
         return Rejected("language: the judge reads English and Chinese only", 0.0)
@@ -61,7 +63,8 @@ def before_verifier(new: str, cached: str, similarity: float, calibration: Calib
 
 @lru_cache(maxsize=16_384)
 def by_rule(new: str, cached: str) -> str | None:
-    """Popular prompts meet the same neighbours again and again."""
+    """The difference that a rule sees. Popular prompts meet the same neighbours again and again, so pairs are remembered."""
+    new, cached = mended(new, cached)
     chinese, chinese_there = is_chinese(new), is_chinese(cached)
     if chinese and chinese_there:
         asked, there = read_chinese(new), read_chinese(cached)
@@ -86,6 +89,7 @@ def judge(
         return refused
     if calibration is None or entailment is None:
         return Rejected("near hits are off: no verifier", 0.0)
+    new, cached = mended(new, cached)
     calibration = calibration.of(new, cached)
     own = calibration.own(new, cached, similarity, entailment)
     if entailment.forward < calibration.least_word(similarity):

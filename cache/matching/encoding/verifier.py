@@ -15,6 +15,7 @@ from cache.matching.calibration import Entailment
 from cache.matching.encoding.batching import Batches
 from cache.matching.encoding.exported import SHIPPED, exported_verifier
 from cache.matching.encoding.onnx_model import OnnxModel, file_digest
+from cache.matching.reading.slips import mended
 from cache.matching.reading.wording import as_read
 from cache.prompt import normal_form
 
@@ -84,4 +85,5 @@ def _digest(pair: tuple[str, str]) -> bytes:
 
 
 def _pair(new: str, cached: str) -> tuple[str, str]:
+    new, cached = mended(new, cached)
     return normal_form(as_read(cached)), normal_form(as_read(new))

@@ -21,6 +21,11 @@ def corrected(text: str) -> str:
     return _WORD.sub(lambda found: _correction(found.group()), text)
 
 
+def is_slip(word: str, meant: str) -> bool:
+    """True if `word` is `meant` with one slip that is often made; both in lower case."""
+    return abs(len(word) - len(meant)) <= 1 and meant in lexicon().edit_distance_1(word) and _likely(word, meant) > 0
+
+
 @lru_cache(maxsize=32_768)
 def _correction(word: str) -> str:
     if real(word):
