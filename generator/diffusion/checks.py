@@ -1,5 +1,5 @@
-"""What a Recipe must be for the loaded pipeline, which would round sizes and frames in silence, and render another model's clip without
-a word."""
+"""The check of a Recipe against the loaded pipeline, which would round sizes and frames in silence, and render another model's clip
+without a word."""
 
 from __future__ import annotations
 
