@@ -1,10 +1,10 @@
-"""How often the demo model makes what it is asked for, judged from the pixels of the encoded videos.
+"""How often the demo model makes what it is asked for, judged from the pixels of the encoded videos, and how long a clip takes.
 
-    python -m benchmarks.demo_model [--model FOLDER] [--grammar 200] [--guidance 5] [--sheet FILE] [--json FILE]
+    python -m benchmarks.demo_model [--model FOLDER] [--grammar 200] [--qualities standard] [--sheet FILE] [--json FILE]
 
-Prompts are those of tests/demo/heldback.py, written by hand, and with `--grammar N` also N fresh captions of random scenes.
-Clips are sampled at the defaults of the catalog, with the seeds 0, 1, 2 and so on. Runs on a GPU when there is one; two CPU
-cores take about three seconds a clip.
+Each prompt is rendered as a draft and as a standard clip, one after the other, by the renderer that serves it and in the precision in
+which this machine serves it. Prompts are those of tests/demo/heldback.py, written by hand, and with `--grammar N` also N fresh captions
+of random scenes; seeds are 0, 1, 2 and so on. Runs on a GPU when there is one; two CPU cores take about four seconds for both clips.
 """
 
 from __future__ import annotations
@@ -13,21 +13,25 @@ import argparse
 import asyncio
 import json
 import random
+import statistics
 import tempfile
-import time
+import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import av
 import numpy as np
-import torch
-from diffusers import WanPipeline
 from PIL import Image, ImageDraw, ImageFont
 
-from cache.catalog import DEMO
-from generator.demo.scenes import FPS, FRAMES, SIDE, Scene
+from cache.catalog import AskedSettings, resolve
+from cache.recipe import Recipe
+from generator.demo.scenes import FPS, Scene
+from generator.diffusion.wan import Wan, load_wan
+from generator.model import BUNDLED, find_model
+from generator.renderer import RenderOrder
+from generator.speed import Speed
 from generator.video_encoding import encode_video
 from tests.demo.heldback import ONE_THING, TWO_THINGS
 from training.demo_model.captions import describe
@@ -36,6 +40,19 @@ from training.demo_model.staging import draw_scene
 from training.demo_model.tracks import Frames
 
 ATTRIBUTES = ("number", "shape", "colour", "motion", "size", "background", "right")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One clip. `seconds`: from the order to its frames."""
+
+    quality: str
+    group: str
+    prompt: str
+    scene: Scene
+    frames: Frames
+    agreement: Agreement
+    seconds: float
 
 
 def prompts(options: argparse.Namespace) -> list[tuple[str, str, Scene]]:
@@ -48,27 +65,24 @@ def prompts(options: argparse.Namespace) -> list[tuple[str, str, Scene]]:
     return asked[options.skip :: options.every]
 
 
-def load(options: argparse.Namespace) -> WanPipeline:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = torch.bfloat16 if options.bf16 or device == "cuda" else torch.float32
-    pipeline = WanPipeline.from_pretrained(options.model, torch_dtype=precision).to(device)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
+def load(options: argparse.Namespace) -> tuple[Wan, dict[str, Recipe]]:
+    """The loaded model, and the Recipe of each quality that is measured; `--steps` and `--guidance` are for those but drafts."""
+    with tempfile.TemporaryDirectory() as state:
+        model = find_model(str(options.model), "", Path(state))
+    wan, recipes = load_wan(model, "auto", Speed(precision=options.precision), options.threads), {}
+    for quality in options.qualities.split(","):
+        own = AskedSettings(quality=quality) if options.steps is None or quality == "draft" else AskedSettings(steps=options.steps)
+        guidance = None if quality == "draft" else options.guidance
+        recipes[quality] = resolve(model.served, AskedSettings(quality=own.quality, steps=own.steps, guidance=guidance))
+    return wan, recipes
 
 
-def sample(pipeline: WanPipeline, lines: list[str], seeds: list[int], options: argparse.Namespace) -> list[Frames]:
-    clips = pipeline(
-        lines,
-        height=SIDE,
-        width=SIDE,
-        num_frames=FRAMES,
-        num_inference_steps=options.steps,
-        guidance_scale=options.guidance,
-        max_sequence_length=DEMO.max_sequence_length,
-        generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
-        output_type="np",
-    ).frames
-    return [(clip * 255).round().astype(np.uint8) for clip in clips]
+def sample(wan: Wan, recipe: Recipe, lines: list[str], seeds: list[int]) -> tuple[list[Frames], float]:
+    """The frames of a batch, and the seconds of one of its clips."""
+    orders = [RenderOrder(line, recipe, seed) for line, seed in zip(lines, seeds, strict=True)]
+    made = wan.render(orders, lambda _: None, threading.Event())
+    assert all(clip.frames is not None for clip in made)
+    return [clip.frames for clip in made if clip.frames is not None], made[0].gpu_seconds
 
 
 def filmed(frames: Frames) -> Frames:
@@ -79,14 +93,19 @@ def filmed(frames: Frames) -> Frames:
             return np.stack([frame.to_ndarray(format="rgb24") for frame in video.decode(video=0)])
 
 
-def judged(options: argparse.Namespace) -> Iterator[tuple[str, str, Scene, Frames, Agreement]]:
-    pipeline, asked = load(options), prompts(options)
+def judged(options: argparse.Namespace) -> Iterator[Judged]:
+    wan, recipes = load(options)
+    asked = prompts(options)
+    for recipe in recipes.values():
+        sample(wan, recipe, ["a red ball"], [0])  # torch builds at first use
+    print(f"{wan.device}, {wan.where}, {options.threads} threads; {wan.choices}", flush=True)
     for start in range(0, len(asked), options.batch):
         part = asked[start : start + options.batch]
-        clips = sample(pipeline, [row[1] for row in part], [start + i for i in range(len(part))], options)
-        for (group, prompt, scene), clip in zip(part, clips, strict=True):
-            frames = filmed(clip)
-            yield group, prompt, scene, frames, agrees(scene, look(frames))
+        for quality, recipe in recipes.items():
+            clips, took = sample(wan, recipe, [row[1] for row in part], [start + at for at in range(len(part))])
+            for (group, prompt, scene), clip in zip(part, clips, strict=True):
+                frames = filmed(clip)
+                yield Judged(quality, group, prompt, scene, frames, agrees(scene, look(frames)), took)
 
 
 def missed(agreement: Agreement) -> list[str]:
@@ -98,7 +117,7 @@ def strip(frames: Frames) -> Frames:
 
 
 def sheet(strips: list[tuple[str, Frames]]) -> Image.Image:
-    """Two columns, each clip under its prompt."""
+    """Two columns, each clip under its words: with two qualities one column of each."""
     margin, line = 8, 26
     height, width, _ = strips[0][1].shape
     rows = -(-len(strips) // 2)
@@ -113,40 +132,48 @@ def sheet(strips: list[tuple[str, Frames]]) -> Image.Image:
 
 def main() -> None:
     options = arguments()
-    begun = time.monotonic()
     totals: dict[str, Counter[str]] = {}
+    seconds: dict[str, list[float]] = {}
     strips, misses = [], []
-    for group, prompt, scene, frames, agreement in judged(options):
-        counts = totals.setdefault(group, Counter())
+    for one in judged(options):
+        counts = totals.setdefault(f"{one.quality}: {one.group}", Counter())
         counts["clips"] += 1
-        counts.update(name for name in ATTRIBUTES if getattr(agreement, name))
-        strips.append((prompt, strip(frames)))
-        if not agreement.right:
-            sight = look(frames)
-            misses.append({"prompt": prompt, "missed": missed(agreement), "seen": repr(sight), "asked": repr(asdict(scene))})
-            print(f"missed {', '.join(missed(agreement))}: {prompt}\n    {[tuple(asdict(t).values()) for t in sight.things]}", flush=True)
-    print(f"{'':24}{'clips':>8}" + "".join(f"{name:>12}" for name in ATTRIBUTES))
+        counts.update(name for name in ATTRIBUTES if getattr(one.agreement, name))
+        seconds.setdefault(one.quality, []).append(one.seconds)
+        strips.append((f"{one.quality}: {one.prompt}"[:78], strip(one.frames)))
+        if not one.agreement.right:
+            wrong, sight = missed(one.agreement), look(one.frames)
+            misses.append(
+                {"quality": one.quality, "prompt": one.prompt, "missed": wrong, "seen": repr(sight), "asked": repr(asdict(one.scene))}
+            )
+            seen = [tuple(asdict(thing).values()) for thing in sight.things]
+            print(f"{one.quality} missed {', '.join(wrong)}: {one.prompt}\n    {seen}", flush=True)
+    print(f"{'':34}{'clips':>8}" + "".join(f"{name:>12}" for name in ATTRIBUTES))
     for group, counts in totals.items():
         shares = "".join(f"{counts[name] / counts['clips']:12.1%}" for name in ATTRIBUTES)
-        print(f"{group:24}{counts['clips']:8}{shares}")
-    print(f"guidance {options.guidance}, {options.steps} steps, {time.monotonic() - begun:.0f} s")
+        print(f"{group:34}{counts['clips']:8}{shares}")
+    middle = {quality: statistics.median(taken) for quality, taken in seconds.items()}
+    told = ", ".join(f"{quality} {taken:.2f} s" for quality, taken in middle.items())
+    print(f"a clip, median: {told}; {max(middle.values()) / min(middle.values()):.1f} apart")
     if options.json:
-        options.json.write_text(json.dumps({"totals": totals, "misses": misses, "guidance": options.guidance}, indent=1))
+        options.json.write_text(json.dumps({"totals": totals, "seconds": middle, "misses": misses}, indent=1))
     if options.sheet:
         sheet(strips).save(options.sheet)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, default=Path(__file__).parent.parent / "generator" / "demo" / "model")
+    parser.add_argument("--model", type=Path, default=BUNDLED)
+    parser.add_argument("--qualities", default="draft,standard")
     parser.add_argument("--grammar", type=int, default=0, help="further prompts from the caption grammar")
     parser.add_argument("--seed", type=int, default=0, help="of these")
     parser.add_argument("--every", type=int, default=1, help="take one prompt of so many")
     parser.add_argument("--skip", type=int, default=0)
-    parser.add_argument("--guidance", type=float, default=DEMO.guidance)
-    parser.add_argument("--steps", type=int, default=DEMO.steps["standard"])
-    parser.add_argument("--batch", type=int, default=4)
-    parser.add_argument("--bf16", action="store_true", help="on a CPU; a GPU always uses it")
+    parser.add_argument("--guidance", type=float, help="of all but drafts")
+    parser.add_argument("--steps", type=int, help="of all but drafts")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2, help="torch's, on a CPU")
+    parser.add_argument("--precision", choices=("auto", "bfloat16", "float32"), default="auto")
     parser.add_argument("--sheet", type=Path, help="write five frames of each clip to this picture, under its prompt")
     parser.add_argument("--json", type=Path)
     return parser.parse_args()

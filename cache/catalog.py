@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from cache.errors import Invalid, NotSupported
 from cache.picture import FIELD
@@ -18,7 +19,8 @@ class ModelRow:
     """The abilities of one model. `sizes` are (width, height), the first is the default; `steps` is per quality that it offers.
 
     docs/generator.md tells every field, since a row may also be a file. `negative_prompt` None: it takes none. `timesteps` are the
-    points of the sampler "lcm", of 1,000, downwards. `frame_step`: frames are a multiple of it and one more. `loras` are those that
+    points of the sampler "lcm", of 1,000, downwards; `draft_timesteps` those of a second, distilled transformer, which makes drafts.
+    `frame_step`: frames are a multiple of it and one more. `loras` are those that
     a request may choose, by name, `fused_lora` those in every clip; both as a Recipe spells them (generator/loras.py). `takes_picture`:
     a video may begin with a picture.
     """
@@ -43,6 +45,23 @@ class ModelRow:
     loras: Mapping[str, str] = field(default_factory=dict)
     fused_lora: str = ""
     takes_picture: bool = False
+    draft_timesteps: tuple[int, ...] = ()
+
+    def made_as(self, quality: Quality) -> ModelRow:
+        """The row by which clips of that quality are made: its own but for drafts of a distilled transformer."""
+        return self._drafts if quality == "draft" and self.draft_timesteps else self
+
+    @cached_property
+    def _drafts(self) -> ModelRow:
+        return replace(
+            self, name=f"a draft of {self.name}", steps={"draft": len(self.draft_timesteps)}, guidance=1.0, flow_shift=1.0,
+            negative_prompt=None, step_cache="none", sampler="lcm", timesteps=self.draft_timesteps, loras={}, fused_lora="",
+        )  # fmt: skip
+
+    @property
+    def undistilled(self) -> ModelRow:
+        """The same with one transformer alone: it makes a draft in half of standard's steps."""
+        return replace(self, draft_timesteps=(), steps={**self.steps, "draft": max(1, self.steps["standard"] // 2)})
 
     @property
     def few_steps(self) -> bool:
@@ -60,13 +79,14 @@ DEMO = ModelRow(
     default_seconds=2,
     longest_seconds=2,
     fps=8,
-    steps={"draft": 10, "standard": 20, "final": 40},
+    steps={"draft": 4, "standard": 20, "final": 40},
     guidance=5.0,
     flow_shift=3.0,
     max_sequence_length=64,
     negative_prompt="",
     source="generator/demo/README.md: what it was trained for",
     world="moving shapes",
+    draft_timesteps=(1000, 900, 750, 500),
 )
 
 # The sizes besides the two trained ones are multiples of 32 that the seed case and common players use.
@@ -174,6 +194,7 @@ def resolve(model: ServedModel, ask: AskedSettings) -> Recipe:
     row = model.row
     width, height = _size(row, ask.size)
     quality, steps = _quality(row, ask)
+    made = row.made_as(quality)
     return Recipe(
         model=row.name,
         revision=model.revision,
@@ -184,14 +205,14 @@ def resolve(model: ServedModel, ask: AskedSettings) -> Recipe:
         fps=row.fps,
         quality=quality,
         steps=steps,
-        step_cache=row.step_cache,
-        guidance=_guidance(row, ask.guidance),
-        flow_shift=row.flow_shift,
-        negative_prompt=_negative(row, ask.negative_prompt),
+        step_cache=made.step_cache,
+        guidance=_guidance(made, ask.guidance),
+        flow_shift=made.flow_shift,
+        negative_prompt=_negative(made, ask.negative_prompt),
         max_sequence_length=row.max_sequence_length,
-        sampler=row.sampler,
-        timesteps=row.timesteps,
-        lora=_lora(row, ask.lora),
+        sampler=made.sampler,
+        timesteps=made.timesteps,
+        lora=_lora(made, ask.lora),
         picture="",
     )
 
@@ -200,29 +221,6 @@ def check_picture(row: ModelRow) -> None:
     """Raises NotSupported for a model whose videos cannot begin with a picture."""
     if not row.takes_picture:
         raise NotSupported(FIELD, f"{row.name} makes videos of words alone: image-to-video is not supported by it")
-
-
-def again(model: ServedModel, recipe: Recipe) -> Recipe | None:
-    """The same ask by another revision of the model of that name; None where there is none, or it cannot do that."""
-    if model.row.name != recipe.model:
-        return None
-    own = recipe.quality == "custom"
-    ask = AskedSettings(
-        seconds=(recipe.frames - 1) / recipe.fps,  # its true length is a frame more, and may be over the longest that can be asked
-        size=recipe.size,
-        quality=None if own else recipe.quality,
-        steps=recipe.steps if own else None,
-        guidance=recipe.guidance,
-        negative_prompt=recipe.negative_prompt,
-        lora=None if recipe.lora == model.row.fused_lora else recipe.lora.rpartition("+")[2].partition(":")[0],
-    )
-    try:
-        found = resolve(model, ask)
-        if recipe.picture:
-            check_picture(model.row)
-        return replace(found, picture=recipe.picture)
-    except Invalid:
-        return None
 
 
 def _size(row: ModelRow, size: str | None) -> tuple[int, int]:
@@ -261,8 +259,8 @@ def _quality(row: ModelRow, ask: AskedSettings) -> tuple[Quality, int]:
         raise Invalid("steps", f"{row.name} was made for {len(row.timesteps)} steps; not {ask.steps}")
     if not 1 <= ask.steps <= MOST_STEPS:
         raise Invalid("steps", f"steps must be between 1 and {MOST_STEPS}, not {ask.steps}")
-    # Steps that equal a quality's are that quality: the same pixels must have the same key.
-    named = [quality for quality, steps in row.steps.items() if steps == ask.steps]
+    # Steps that equal a quality's are that quality: the same pixels must have the same key. Drafts of a distilled transformer are others.
+    named = [quality for quality, steps in row.steps.items() if steps == ask.steps and row.made_as(quality) is row]
     return (named[0] if named else "custom"), ask.steps
 
 

@@ -20,6 +20,9 @@ from cache.errors import RenderFailed
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 INDEX = "model_index.json"
+DRAFT = "transformer_draft"
+"""The subfolder of a second, distilled transformer, which the index does not name: diffusers would take no part that it does not know."""
+
 _PATIENCE = 10.0  # seconds for the newest commit
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _PART_OF_MANY = re.compile(r"-\d{5}-of-\d{5}\.safetensors$")
@@ -84,6 +87,8 @@ def missing(folder: Path) -> list[str]:
     for part, told in sorted(parts.items()):
         if isinstance(told, list) and len(told) == 2 and told[0] is not None:
             found += [f"{part}/{name}" for name in _missing_of(folder / part, str(told[1]))]
+    if (folder / DRAFT).is_dir():
+        found += [f"{DRAFT}/{name}" for name in _missing_of(folder / DRAFT, "WanTransformer3DModel")]
     return found
 
 

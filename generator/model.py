@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,10 @@ def find_upstream_model(model: str, revision: str, url: str, aliases: tuple[str,
     """
     rows = {row.name: row for row in ROWS}
     row = rows.get(model) or (read_row(Path(model).expanduser()) if model.endswith(".json") else None)
+    if row is not None and row.draft_timesteps:
+        if model not in rows:
+            raise RenderFailed(f"{model}: draft_timesteps are for a folder, not for another server's model", "model_not_supported")
+        row = row.undistilled
     if row is None:
         known = ", ".join(rows)
         raise RenderFailed(f"name the upstream's model: {known}, or a JSON file with its row; not {model!r}", "model_not_found")
@@ -114,7 +119,7 @@ def find_upstream_model(model: str, revision: str, url: str, aliases: tuple[str,
 
 
 def folder_revision(folder: Path, data_dir: Path) -> str:
-    """SHA-256 over the names and digests of all files that can change pixels: all but hidden ones and *.md.
+    """SHA-256 over the names and digests of all files that can change pixels: all but hidden ones and *.md. A subfolder may be a link.
 
     Digests are kept in the data folder by path, size and time of change, so that an unchanged folder is read once.
     """
@@ -122,7 +127,7 @@ def folder_revision(folder: Path, data_dir: Path) -> str:
     known = _known(known_at)
     digests: dict[str, object] = {}
     fresh: dict[str, list[object]] = {}
-    for path in sorted(folder.rglob("*")):
+    for path in sorted(chain(folder.iterdir(), *(part.rglob("*") for part in folder.iterdir() if part.is_dir()))):
         name = path.relative_to(folder)
         if not path.is_file() or any(part.startswith(".") for part in name.parts) or path.suffix == ".md":
             continue

@@ -29,10 +29,10 @@ from cache.catalog import (
     ModelRow,
 )
 from cache.errors import RenderFailed
-from generator.hub import INDEX
+from generator.hub import DRAFT, INDEX
 
 ROW = "reprise.json"
-SMALL = (INDEX, ROW, "transformer/config.json", "vae/config.json", "scheduler/scheduler_config.json")
+SMALL = (INDEX, ROW, "transformer/config.json", "vae/config.json", "scheduler/scheduler_config.json", f"{DRAFT}/config.json")
 """The small files of a model that tell its row."""
 
 PLAIN = ("LTXPipeline", "HunyuanVideoPipeline", "CogVideoXPipeline", "MochiPipeline")
@@ -65,11 +65,29 @@ def model_row_of(folder: Path, named: str, own: Path | None = None) -> ModelRow:
             "clips would be wrong, so it is not rendered",
             "model_not_supported",
         )
+    told = own is not None or (folder / ROW).is_file()
+    if row.draft_timesteps and not told and not (folder / DRAFT).is_dir():
+        row = row.undistilled
+    if row.draft_timesteps:
+        _check_draft(folder)
     if row.takes_picture and index.get("expand_timesteps") is not True:
-        if own is not None or (folder / ROW).is_file():
+        if told:
             raise RenderFailed(f"{folder} takes no picture: its {INDEX} does not say expand_timesteps, as its row would need", _CODE)
         return replace(row, takes_picture=False)
     return row
+
+
+_SHARED = ("in_channels", "out_channels", "patch_size", "text_dim", "image_dim", "num_attention_heads", "attention_head_dim", "ffn_dim")
+
+
+def _check_draft(folder: Path) -> None:
+    """Raises RenderFailed where the second transformer is not there, or is of another shape than the first."""
+    if not (folder / DRAFT / "config.json").is_file():
+        raise RenderFailed(f"{folder} has no {DRAFT}/, the distilled transformer of which its row's draft_timesteps speak", _CODE)
+    first, second = _config(folder / "transformer" / "config.json"), _config(folder / DRAFT / "config.json")
+    other = [name for name in _SHARED if first.get(name) != second.get(name)]
+    if other:
+        raise RenderFailed(f"{folder / DRAFT} is of another shape than the transformer beside it: {', '.join(other)} differ", _CODE)
 
 
 def _present(part: object) -> bool:
@@ -118,6 +136,8 @@ def row_faults(row: ModelRow) -> Iterator[str]:
         yield "step_cache is for the sampler unipc"
     if row.sampler != "lcm" and row.timesteps:
         yield "timesteps are for the sampler lcm"
+    if row.draft_timesteps:
+        yield from _draft_faults(row)
     if row.sampler == "lcm":
         yield from _few_step_faults(row)
 
@@ -127,7 +147,7 @@ _NUMBERS = ("default_seconds", "longest_seconds", "fps", "guidance", "flow_shift
 
 def _few_step_faults(row: ModelRow) -> Iterator[str]:
     points = row.timesteps
-    if not points or points[0] > TRAINED or points[-1] < 1 or any(later >= point for point, later in pairwise(points)):
+    if not _falling(points):
         yield f"the sampler lcm needs timesteps, from {TRAINED} downwards"
     if row.steps != {"standard": len(points)}:
         yield f'steps must be {{"standard": {len(points)}}}: one for each of the timesteps, and no other quality'
@@ -135,6 +155,20 @@ def _few_step_faults(row: ModelRow) -> Iterator[str]:
         yield "with the sampler lcm guidance and flow_shift are 1: it is not guided, and a shift would bend its timesteps"
     if row.negative_prompt:
         yield "with the sampler lcm negative_prompt is null: nothing reads it"
+
+
+def _draft_faults(row: ModelRow) -> Iterator[str]:
+    points = row.draft_timesteps
+    if row.sampler != "unipc":
+        yield "draft_timesteps are for the sampler unipc: they are those of a second transformer, beside the one that it samples"
+    if not _falling(points):
+        yield f"draft_timesteps must be numbers from {TRAINED} downwards"
+    if row.steps.get("draft") != len(points):
+        yield f"steps must say draft: {len(points)}, one for each of the draft_timesteps"
+
+
+def _falling(points: tuple[int, ...]) -> bool:
+    return bool(points) and points[0] <= TRAINED and points[-1] >= 1 and all(later < point for point, later in pairwise(points))
 
 
 def _recognised(folder: Path, index: dict[str, Any], named: str) -> ModelRow:

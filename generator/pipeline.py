@@ -112,10 +112,13 @@ class PipelineRenderer:
         await self._run(self._load)
         if self._cold:
             self._cold = False
-            recipe = resolve(self.served, AskedSettings())
-            one_step = RenderOrder("", replace(recipe, steps=1, timesteps=recipe.timesteps[:1]), seed=0)
-            with suppress(OutOfMemory):  # a device too small for the default size may still do for others
-                await self.render([one_step], lambda _: None, self._closing)
+            recipes = [resolve(self.served, AskedSettings())]
+            if self.served.row.draft_timesteps and self.room is not None:  # on a CPU it has the shapes of the first, and compiles nothing
+                recipes.append(resolve(self.served, AskedSettings(quality="draft")))
+            for recipe in recipes:
+                one_step = RenderOrder("", replace(recipe, steps=1, timesteps=recipe.timesteps[:1]), seed=0)
+                with suppress(OutOfMemory):  # a device too small for the default size may still do for others
+                    await self.render([one_step], lambda _: None, self._closing)
 
     async def render(self, orders: list[RenderOrder], on_progress: OnProgress, stop: Stop) -> list[Rendered]:
         if len({(order.recipe, None if order.donor is None else order.donor.sigma) for order in orders}) != 1:

@@ -25,7 +25,8 @@ _KEPT_FREE = 4_000_000_000
 @dataclass(frozen=True)
 class PartSizes:
     """Bytes of a model's weights in the precision that they compute in. `encoder_travels` and `blocks_travel`: what lies on the
-    device at once while the text encoder's layers, or the transformer's blocks, travel. `rest`: the transformer without its blocks.
+    device at once while the text encoder's layers, or a transformer's blocks, travel. `draft`: the second transformer, 0
+    where there is none. `rest`: both without their blocks.
     """
 
     encoder: int
@@ -35,6 +36,11 @@ class PartSizes:
     blocks_travel: int
     rest: int
     vae: int
+    draft: int = 0
+
+    @property
+    def transformers(self) -> int:
+        return self.transformer + self.draft
 
 
 @dataclass(frozen=True)
@@ -174,7 +180,7 @@ def needs(way: type[Placement], sizes: PartSizes, work: WorkingSet, *, together:
 
 def _stages(way: type[Placement], sizes: PartSizes, denoise: int, tiles: int) -> Iterator[int]:
     """The working sets of encoding a text, of denoising, and of decoding."""
-    held, travels = sizes.transformer + sizes.vae, sizes.encoder_travels
+    held, travels = sizes.transformers + sizes.vae, sizes.encoder_travels
     if way is AllResident:
         yield from (sizes.encoder + held, sizes.encoder + held + denoise, sizes.encoder + held + tiles)
     elif way is EncoderInFp8:
@@ -184,7 +190,7 @@ def _stages(way: type[Placement], sizes: PartSizes, denoise: int, tiles: int) ->
     elif way is EncoderOnCpu:
         yield from (held, held + denoise, held + tiles)
     elif way is PartsInTurn:
-        yield from (travels, sizes.transformer + denoise, sizes.vae + tiles)
+        yield from (travels, max(sizes.transformer, sizes.draft) + denoise, sizes.vae + tiles)
     else:
         held = sizes.rest + sizes.vae
         yield from (travels + held, sizes.blocks_travel + held + denoise, held + tiles)
@@ -209,8 +215,8 @@ def locked_bytes(way: type[Placement], sizes: PartSizes) -> int:
     if way is EncoderTravels:
         return sizes.encoder
     if way is PartsInTurn:
-        return sizes.encoder + sizes.transformer + sizes.vae
-    return sizes.encoder + sizes.transformer - sizes.rest if way is BlocksTravel else 0
+        return sizes.encoder + sizes.transformers + sizes.vae
+    return sizes.encoder + sizes.transformers - sizes.rest if way is BlocksTravel else 0
 
 
 @dataclass(frozen=True)

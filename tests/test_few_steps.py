@@ -19,9 +19,10 @@ import torch
 from diffusers import WanPipeline
 from safetensors.torch import load as load_tensors
 
-from cache.catalog import DEMO, FASTWAN21_1_3B, FASTWAN_TI2V_5B, WAN21_1_3B, WAN21_14B, WAN_TI2V_5B, AskedSettings, ModelRow, again, resolve
+from cache.catalog import DEMO, FASTWAN21_1_3B, FASTWAN_TI2V_5B, WAN21_1_3B, WAN21_14B, WAN_TI2V_5B, AskedSettings, ModelRow, resolve
 from cache.errors import Invalid, RenderFailed, RenderStopped
 from cache.recipe import Recipe
+from cache.renewal import again
 from generator.diffusion.wan import Wan, load_wan
 from generator.model import FoundModel, find_model
 from generator.pipeline import PipelineRenderer

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from cache.catalog import again
+from cache.renewal import again
 from cache.storage.database.database import Database
 from cache.storage.fleet.announcements import Announcements
 from cache.storage.tables import jobs, models

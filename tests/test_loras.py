@@ -16,9 +16,10 @@ import torch
 from safetensors.torch import save_file
 from structlog.testing import capture_logs
 
-from cache.catalog import AskedSettings, again, resolve
+from cache.catalog import AskedSettings, resolve
 from cache.errors import Invalid, RenderFailed
 from cache.recipe import Recipe
+from cache.renewal import again
 from cache.setting_values import Offload
 from cache.speed_choices import Compile
 from generator.diffusion.acceleration import CompiledForward

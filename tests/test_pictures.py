@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from sqlalchemy import func, select, update
 
-from cache.catalog import WAN_TI2V_5B, AskedSettings, ServedModel, again, resolve
+from cache.catalog import WAN_TI2V_5B, AskedSettings, ServedModel, resolve
 from cache.errors import Invalid, PictureGone, RenderFailed
 from cache.matching.vectors.index import Index, Placed
 from cache.picture import InputPicture, decoded
 from cache.prompt import Prompt
 from cache.recipe import Recipe
+from cache.renewal import again
 from cache.storage.clips.doctor import Doctor
 from cache.storage.clips.eviction import Eviction
 from cache.storage.clips.latents import Latents

@@ -481,7 +481,7 @@ def test_an_unchanged_folder_is_read_once(broken: Path, tmp_path: Path) -> None:
 
 
 def test_which_row_a_folder_has(broken: Path, tmp_path: Path) -> None:
-    assert find_model(str(broken), "", tmp_path).served.row == DEMO
+    assert find_model(str(broken), "", tmp_path).served.row == DEMO.undistilled
     config = broken / "transformer" / "config.json"
     fields = json.loads(config.read_text())
     config.write_text(json.dumps(fields | {"in_channels": 48, "num_layers": 30}))

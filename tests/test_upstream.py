@@ -370,7 +370,7 @@ async def test_urls_that_name_no_upstream(url: str, tmp_path: Path) -> None:
 
 
 def test_the_upstream_model(tmp_path: Path) -> None:
-    assert SERVED.row == DEMO
+    assert SERVED.row == DEMO.undistilled
     assert find_upstream_model(WAN_TI2V_5B.name, "", "http://u").row == WAN_TI2V_5B
     row = tmp_path / "row.json"
     steps = {"draft": 1, "standard": 1, "final": 1}

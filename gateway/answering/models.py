@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from cache.catalog import AskedSettings, ServedModel, again, resolve
+from cache.catalog import AskedSettings, ServedModel, resolve
 from cache.errors import ModelAway, NotFound, StillLoading
 from cache.recipe import Recipe
+from cache.renewal import again
 
 _AWAY = 60.0  # seconds after which to ask again for a model whose workers are away
 

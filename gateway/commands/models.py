@@ -37,6 +37,8 @@ def _told(row: ModelRow) -> Iterator[str]:
     points = f" at {', '.join(map(str, row.timesteps))}" if row.timesteps else ""
     yield row.name
     yield f"  {row.pipeline}, sampler {row.sampler}{points}; steps: {steps}; guidance {row.guidance:g}, flow shift {row.flow_shift:g}"
+    if row.draft_timesteps:
+        yield f"  drafts by a second transformer: sampler lcm at {', '.join(map(str, row.draft_timesteps))}; no guidance"
     sizes = ", ".join(f"{width}x{height}" for width, height in row.sizes)
     yield f"  {sizes}; {row.default_seconds:g} s, at most {row.longest_seconds:g}, {row.fps} fps"
     yield f"  begins with a picture (input_reference): {'yes' if row.takes_picture else 'no'}"

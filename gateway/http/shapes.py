@@ -132,7 +132,13 @@ class VideoBody(Struct, kw_only=True, forbid_unknown_fields=True):
         | None
     ) = None
     quality: (
-        Annotated[Literal["draft", "standard", "final"], Meta(description="Stands for a number of steps; not together with `steps`.")]
+        Annotated[
+            Literal["draft", "standard", "final"],
+            Meta(
+                description="Stands for a number of steps; not together with `steps`. A draft takes no guidance where the model's "
+                "`draft_sampler` is lcm."
+            ),
+        ]
         | None
     ) = None
     negative_prompt: (
@@ -234,6 +240,10 @@ class ModelDetail(Struct):
     input_reference: Annotated[bool, Meta(description="Whether a video may begin with a picture.")]
     loras: Annotated[list[str], Meta(description="LoRAs that a request may choose, as `reprise.lora`.")]
     sampler: Annotated[str, Meta(description="lcm: distilled to few steps; its steps and guidance cannot be changed.")]
+    draft_sampler: Annotated[
+        str,
+        Meta(description="The same of `quality` draft, which a second, distilled transformer may make: lcm takes no guidance and no LoRA."),
+    ]
     world: Annotated[str, Meta(description="What the model can show, if that is limited.")] | None
 
 

@@ -136,6 +136,7 @@ def model_object(model: ServedModel) -> ModelObject:
         input_reference=row.takes_picture,
         loras=list(row.loras),
         sampler=row.sampler,
+        draft_sampler=row.made_as("draft").sampler,
         world=row.world,
     )
     return ModelObject(row.name, "model", 0, "reprise", detail)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,37 +21,47 @@ _SHAPES = 64  # shapes that compiled blocks may see; over it torch gives up, and
 _DYNAMIC = {"mixed": None, "static": False, "dynamic": True}
 
 
-def accelerate(pipe: Any, chosen: ChosenSpeed, speed: Speed, *, blocks_travel: bool = False) -> str:
+def accelerate(transformers: Sequence[Any], vae: Any, chosen: ChosenSpeed, speed: Speed, *, blocks_travel: bool = False) -> str:
     """Applies the choices; returns a description for the log and `reprise worker`.
 
-    Where `blocks_travel`, the transformer's blocks are brought to the device by hooks around their forward: they are compiled
-    beneath these, and their texts are read at every step, since reading them ahead would ask for weights that are not there.
+    Of several transformers it describes the first. Where `blocks_travel`, their blocks are brought to the device by hooks around their
+    forward: they are compiled beneath these, and their texts are read at every step, since reading them ahead would ask for weights that
+    are not there.
     """
-    if not blocks_travel:
-        read_texts_once(pipe.transformer)
-    attention = _attend(pipe.transformer, chosen.attention)
-    gelu = "GELU within its product, " if chosen.gelu_fusion and fuse_gelu(pipe.transformer) else ""
-    vae = [f"VAE in {chosen.vae_precision}"]
+    attention, gelu = [_prepare(transformer, chosen, blocks_travel) for transformer in transformers][0]  # noqa: RUF015  # all are prepared
+    decoding = [f"VAE in {chosen.vae_precision}"]
     if chosen.channels_last:
-        _channels_last(pipe.vae)
-        vae.append("channels last")
+        _channels_last(vae)
+        decoding.append("channels last")
     if chosen.vae_norm_fusion or chosen.compile != "off":
         _keep_compiled(speed)
         torch._dynamo.config.recompile_limit = max(_SHAPES, torch._dynamo.config.recompile_limit)
     if chosen.vae_norm_fusion:
-        _fuse_norms(pipe.vae.decoder)
-        vae.append("norms fused")
+        _fuse_norms(vae.decoder)
+        decoding.append("norms fused")
     if chosen.vae_whole_clip:
-        vae.append("small clips in one pass")
-    if chosen.compile != "off" and blocks_travel:
-        for block in pipe.transformer.blocks:
-            block.forward = CompiledForward(block.forward, _DYNAMIC[chosen.compile])
-    elif chosen.compile != "off":
-        pipe.transformer.compile_repeated_blocks(fullgraph=True, dynamic=_DYNAMIC[chosen.compile])
+        decoding.append("small clips in one pass")
+    for transformer in transformers if chosen.compile != "off" else ():
+        _compile_blocks(transformer, _DYNAMIC[chosen.compile], blocks_travel)
     compiles = "compiles nothing" if chosen.compile == "off" else f"compiles the transformer's blocks ({chosen.compile})"
     guidance = "both passes of guidance at once" if chosen.cfg_batch else "one pass of guidance after the other"
     products = "products in eight bits, " if chosen.fp8_products else ""
-    return f"{compiles}, attention {attention}, {guidance}, {gelu}{products}{', '.join(vae)}"
+    return f"{compiles}, attention {attention}, {guidance}, {gelu}{products}{', '.join(decoding)}"
+
+
+def _prepare(transformer: Any, chosen: ChosenSpeed, blocks_travel: bool) -> tuple[str, str]:
+    if not blocks_travel:
+        read_texts_once(transformer)
+    attention = _attend(transformer, chosen.attention)
+    return attention, "GELU within its product, " if chosen.gelu_fusion and fuse_gelu(transformer) else ""
+
+
+def _compile_blocks(transformer: Any, dynamic: bool | None, blocks_travel: bool) -> None:
+    if not blocks_travel:
+        transformer.compile_repeated_blocks(fullgraph=True, dynamic=dynamic)
+        return
+    for block in transformer.blocks:
+        block.forward = CompiledForward(block.forward, dynamic)
 
 
 class CompiledForward:

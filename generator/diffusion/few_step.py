@@ -21,7 +21,7 @@ from generator.diffusion.first_frame import FirstFrame
 
 
 def denoise_in_few_steps(
-    pipe: Any,
+    transformer: Any,
     recipe: Recipe,
     shape: tuple[int, ...],
     seeds: Sequence[int],
@@ -34,7 +34,7 @@ def denoise_in_few_steps(
 
     All noise of a clip comes from its own CPU generator, the first as in `draw`: a seed means the same on every device and in every batch.
     """
-    transformer, device = pipe.transformer, texts.device
+    device = texts.device
     own = [torch.Generator("cpu").manual_seed(seed) for seed in seeds]
     latents = torch.cat([torch.randn(shape, generator=one, dtype=torch.float32) for one in own]).to(device)
     scheduler = FlowMatchLCMScheduler(num_train_timesteps=TRAINED, shift=1.0)

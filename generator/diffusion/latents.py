@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from cache.errors import BadDonor
+from cache.recipe import Recipe
+
+
+def latent_shape(pipe: Any, recipe: Recipe) -> tuple[int, ...]:
+    """The shape of one clip's latent, with its batch of 1."""
+    deep = (recipe.frames - 1) // pipe.vae_scale_factor_temporal + 1
+    tall, wide = (side // pipe.vae_scale_factor_spatial for side in (recipe.height, recipe.width))
+    return (1, pipe.transformer.config.in_channels, deep, tall, wide)
 
 
 def packed(latent: torch.Tensor) -> bytes:

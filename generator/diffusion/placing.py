@@ -5,7 +5,7 @@ Main memory that the device copies from is page-locked, which makes a copy twice
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, assert_never
 
@@ -34,10 +34,11 @@ _MAIN, _EIGHT_BITS = torch.device("cpu"), torch.float8_e4m3fn
 
 
 class PlacedParts:
-    """A pipeline by its placement. `prepare` puts its parts where they can be tried and accelerated, `settle` where they stay."""
+    """A pipeline by its placement; `transformers` are its own and perhaps that of drafts. `prepare` puts its parts where they can be tried
+    and accelerated, `settle` where they stay."""
 
-    def __init__(self, pipe: Any, placement: Placement, device: torch.device) -> None:
-        self._pipe, self._placement, self._device = pipe, placement, device
+    def __init__(self, pipe: Any, transformers: Sequence[Any], placement: Placement, device: torch.device) -> None:
+        self._pipe, self._transformers, self._placement, self._device = pipe, transformers, placement, device
         self._turns: dict[Module, Turn] = {}
 
     @property
@@ -45,19 +46,20 @@ class PlacedParts:
         return isinstance(self._placement, BlocksTravel)
 
     def prepare(self) -> None:
-        pipe, device = self._pipe, self._device
+        pipe, transformers, device = self._pipe, self._transformers, self._device
         match self._placement:
             case AllResident():
                 pipe.to(device)
+                _to(device, *transformers)
             case EncoderTravels() | EncoderOnCpu():
                 _to(_MAIN, pipe.text_encoder)
-                _to(device, pipe.transformer, pipe.vae)
+                _to(device, *transformers, pipe.vae)
             case EncoderInFp8():
                 store_in_eight_bits(pipe.text_encoder)
-                _to(device, pipe.text_encoder, pipe.transformer, pipe.vae)
+                _to(device, pipe.text_encoder, *transformers, pipe.vae)
             case PartsInTurn() | BlocksTravel():
-                _to(_MAIN, pipe.text_encoder, pipe.transformer, pipe.vae)
-                _to(device, pipe.transformer.blocks[0])  # accelerations are tried on the first block
+                _to(_MAIN, pipe.text_encoder, *transformers, pipe.vae)
+                _to(device, *(transformer.blocks[0] for transformer in transformers))  # accelerations are tried on the first block
             case other:
                 assert_never(other)
 
@@ -70,10 +72,11 @@ class PlacedParts:
                 layers_travel(pipe.text_encoder, device)
             case PartsInTurn():
                 layers_travel(pipe.text_encoder, device)
-                self._turns = {part: Turn(part, device) for part in (pipe.transformer, pipe.vae)}
+                self._turns = {part: Turn(part, device) for part in (*self._transformers, pipe.vae)}
             case BlocksTravel(spare=spare):
                 layers_travel(pipe.text_encoder, device)
-                blocks_travel(pipe.transformer, device, spare)
+                for transformer in self._transformers:
+                    blocks_travel(transformer, device, spare if transformer is pipe.transformer else 0)
                 _to(device, pipe.vae)
             case other:
                 assert_never(other)
@@ -151,18 +154,19 @@ def store_in_eight_bits(encoder: Module) -> None:
             apply_layerwise_casting_hook(module, _EIGHT_BITS, wide, False)
 
 
-def part_sizes(pipe: Any) -> PartSizes:
-    encoder, transformer = pipe.text_encoder, pipe.transformer
+def part_sizes(pipe: Any, draft: Any | None = None) -> PartSizes:
+    encoder, transformers = pipe.text_encoder, [pipe.transformer, *([] if draft is None else [draft])]
     matrices = [module.weight for module in encoder.modules() if isinstance(module, Linear)]
-    blocks = [_bytes(_tensors(block)) for block in transformer.blocks]
-    in_all = _bytes(_tensors(transformer))
+    blocks = [_bytes(_tensors(block)) for transformer in transformers for block in transformer.blocks]
+    each = [_bytes(_tensors(transformer)) for transformer in transformers]
     return PartSizes(
         encoder=_bytes(_tensors(encoder)),
         encoder_fp8=_bytes(_tensors(encoder)) - sum(weight.numel() * (weight.element_size() - 1) for weight in matrices),
         encoder_travels=3 * max((weight.nbytes for weight in matrices), default=0),
-        transformer=in_all,
+        transformer=each[0],
+        draft=sum(each[1:]),
         blocks_travel=2 * max(blocks),
-        rest=in_all - sum(blocks),
+        rest=sum(each) - sum(blocks),
         vae=_bytes(_tensors(pipe.vae)),
     )
 

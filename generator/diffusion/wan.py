@@ -5,7 +5,6 @@ The stages (text encode, denoise, VAE decode) are the pipeline's own parts, call
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -21,20 +20,21 @@ from transformers.utils import logging as transformers_logging
 
 from cache.catalog import ServedModel
 from cache.errors import RenderFailed, RenderStopped
-from cache.recipe import Recipe
+from cache.recipe import Recipe, Sampler
 from generator.diffusion.acceleration import accelerate
 from generator.diffusion.adapters import Adapters
+from generator.diffusion.checks import check_recipe
 from generator.diffusion.clocks import Stages
 from generator.diffusion.decoding import Decoder, Way
 from generator.diffusion.denoising import Given, Guided, denoise, draw
 from generator.diffusion.device import device_of, likes_bfloat16, memory_of
+from generator.diffusion.drafts import load_draft
 from generator.diffusion.eight_bits import use_fp8_products
 from generator.diffusion.few_step import denoise_in_few_steps
 from generator.diffusion.first_frame import FirstFrame, check_order, first_frame
-from generator.diffusion.latents import packed, unpacked
+from generator.diffusion.latents import latent_shape, packed, unpacked
 from generator.diffusion.placing import PlacedParts, architecture, part_sizes
 from generator.diffusion.prompts import Prompts
-from generator.diffusion.step_caches import known_step_cache
 from generator.hub import fetching
 from generator.main_memory import free_main_memory
 from generator.model import FoundModel
@@ -95,8 +95,9 @@ def load_wan(model: FoundModel, device: str, speed: Speed, threads: int, keep_la
     precisions = {"default": getattr(torch, chosen.precision), "vae": getattr(torch, chosen.vae_precision)}
     with nullcontext() if model.local else fetching(model.source):
         pipe = WanPipeline.from_pretrained(model.source, revision=model.commit, dtype=precisions, local_files_only=model.local)
+        draft = load_draft(model, precisions["default"])
     adapters = Adapters(pipe, model.loras)
-    return Wan(pipe, model.served, where, speed, chosen, keep_latents, main, adapters)
+    return Wan(pipe, model.served, where, speed, chosen, keep_latents, main, adapters, draft)
 
 
 class Wan:
@@ -117,24 +118,29 @@ class Wan:
         keep_latents: bool = True,
         main: int | None = None,
         adapters: Adapters | None = None,
+        draft: Any | None = None,
     ) -> None:
-        """`main`: bytes of main memory that were free before the weights were read; None: those that are free now."""
+        """`main`: bytes of main memory that were free before the weights were read; None: those that are free now. `draft`: the second
+        transformer, for drafts."""
         self._served, self._device = served, device
         self._cuda, self._keep_latents = device.type == "cuda", keep_latents
         pipe.set_progress_bar_config(disable=True)
         self.memory, self.limit, self.device = memory_of(device, speed.headroom)
+        self._transformers: dict[Sampler, Any] = {served.row.sampler: pipe.transformer} | ({} if draft is None else {"lcm": draft})
+        every = tuple(self._transformers.values())
         if chosen.fp8_products:
-            use_fp8_products(pipe.transformer, device, chosen.precision)  # first: half the bytes to place
+            for transformer in every:
+                use_fp8_products(transformer, device, chosen.precision)  # first: half the bytes to place
         memory = FreeMemory(self.limit, free_main_memory() if main is None else main)
-        placement = decide_placement(speed.offload, memory, part_sizes(pipe), work_of(served.row, architecture(pipe, chosen)))
+        placement = decide_placement(speed.offload, memory, part_sizes(pipe, draft), work_of(served.row, architecture(pipe, chosen)))
         if isinstance(placement, DoesNotFit):
             raise RenderFailed(placement.reason, "does_not_fit")
         self.placement = placement
         self._chosen = chosen = replace(chosen, cfg_batch=chosen.cfg_batch and placement.together)
-        self._pipe, self._placed = pipe, PlacedParts(pipe, placement, device)
+        self._pipe, self._placed = pipe, PlacedParts(pipe, every, placement, device)
         self._adapters = adapters or Adapters(pipe, ())
         self._placed.prepare()
-        self.choices = accelerate(pipe, chosen, speed, blocks_travel=self._placed.blocks_travel) + self._adapters.choices
+        self.choices = accelerate(every, pipe.vae, chosen, speed, blocks_travel=self._placed.blocks_travel) + self._adapters.choices
         self._placed.settle()
         self._prompts = Prompts(speed.text_cache_mb * 1_000_000)
         self._decoder = Decoder(pipe, chosen, device)
@@ -142,9 +148,11 @@ class Wan:
 
     def render(self, orders: Sequence[RenderOrder], on_progress: OnProgress, stop: Stop) -> list[Rendered]:
         batch = Batch(orders, on_progress, stop, Stages(self._device))
-        self._check(batch.recipe)
+        check_recipe(self._pipe, self._served, batch.recipe, self._transformers)
         check_order(self._pipe, batch.recipe, orders[0].picture)
-        self._adapters.turn_to(batch.recipe.lora)
+        transformer = self._transformers[batch.recipe.sampler]
+        if transformer is self._pipe.transformer:
+            self._adapters.turn_to(batch.recipe.lora)  # none lies on the other
         started, count = time.perf_counter(), len(orders)
         self._peak()
         with torch.no_grad():
@@ -156,8 +164,8 @@ class Wan:
             first = self._first_frame(batch)
             batch.stages.begin("denoise")
             on_progress(Progress("denoise", TEXT_ENDS))
-            self._placed.only(self._pipe.transformer)
-            latents, skipped = self._denoised(batch, texts, negative, first)
+            self._placed.only(transformer)
+            latents, skipped = self._denoised(transformer, batch, texts, negative, first)
             batch.stages.begin("vae_decode")
             on_progress(Progress("vae_decode", DENOISE_ENDS))
             self._placed.only(self._pipe.vae)
@@ -181,24 +189,6 @@ class Wan:
         taken = torch.cuda.max_memory_allocated(self._device)
         torch.cuda.reset_peak_memory_stats(self._device)
         return taken
-
-    def _check(self, recipe: Recipe) -> None:
-        """The pipeline would round sizes and frames in silence, and render another model's clip without a word."""
-        served, pipe = self._served, self._pipe
-        if (recipe.model, recipe.revision) != (served.name, served.revision):
-            raise RenderFailed(f"this renderer has {served.name} {served.revision[:12]}, not {recipe.model} {recipe.revision[:12]}")
-        _, tall, wide = (pipe.vae_scale_factor_spatial * side for side in pipe.transformer.config.patch_size)
-        tall, wide, deep = math.lcm(16, tall), math.lcm(16, wide), pipe.vae_scale_factor_temporal
-        if recipe.width % wide or recipe.height % tall or recipe.frames % deep != 1:
-            raise RenderFailed(f"sizes must be multiples of {wide}x{tall} and frames {deep}n + 1, not {recipe.size} and {recipe.frames}")
-        if not known_step_cache(recipe.step_cache):
-            raise RenderFailed(f"unknown step cache: {recipe.step_cache}")
-        few = recipe.sampler == "lcm"
-        if recipe.sampler != served.row.sampler or (few and (recipe.step_cache, recipe.guidance) != ("none", 1.0)):
-            asked = f"{recipe.sampler}, step cache {recipe.step_cache}, guidance {recipe.guidance:g}"
-            raise RenderFailed(
-                f"{served.name} is sampled by {served.row.sampler}, without step cache and guidance if it is lcm; not by {asked}"
-            )
 
     def _encoded(self, text: str, batch: Batch) -> torch.Tensor:
         """(length, width) on the device. One text at a time, so that it is the same in every batch."""
@@ -224,7 +214,9 @@ class Wan:
         self._placed.only(self._pipe.vae)
         return first_frame(self._pipe, batch.recipe, picture, self._device)
 
-    def _denoised(self, batch: Batch, texts: torch.Tensor, negative: torch.Tensor, first: FirstFrame | None) -> tuple[torch.Tensor, int]:
+    def _denoised(
+        self, transformer: Any, batch: Batch, texts: torch.Tensor, negative: torch.Tensor, first: FirstFrame | None
+    ) -> tuple[torch.Tensor, int]:
         recipe = batch.recipe
 
         def step_ended(done: int) -> None:
@@ -233,10 +225,10 @@ class Wan:
             batch.on_progress(Progress("denoise", TEXT_ENDS + (DENOISE_ENDS - TEXT_ENDS) * done // recipe.steps))
 
         batch.check_stop()
-        shape = self._latent_shape(recipe)
+        shape = latent_shape(self._pipe, recipe)
         if recipe.sampler == "lcm":
             batch.stages.step()
-            return denoise_in_few_steps(self._pipe, recipe, shape, [order.seed for order in batch.orders], texts, step_ended, first), 0
+            return denoise_in_few_steps(transformer, recipe, shape, [order.seed for order in batch.orders], texts, step_ended, first), 0
         noise = torch.cat([draw(shape, order.seed) for order in batch.orders]).to(self._device)
         batch.stages.step()
         given = self._given(batch.orders, shape)
@@ -248,12 +240,6 @@ class Wan:
             return None
         latents = torch.stack([unpacked(donor.latent, shape[1:]) for donor in donors])
         return Given(latents.to(self._device), donors[0].sigma)
-
-    def _latent_shape(self, recipe: Recipe) -> tuple[int, ...]:
-        pipe = self._pipe
-        deep = (recipe.frames - 1) // pipe.vae_scale_factor_temporal + 1
-        tall, wide = (side // pipe.vae_scale_factor_spatial for side in (recipe.height, recipe.width))
-        return (1, pipe.transformer.config.in_channels, deep, tall, wide)
 
     def _decoded(self, latent: torch.Tensor, batch: Batch, clip: int) -> Frames:
         batch.ways = batch.ways or (["tiles"] if batch.orders[clip].tiled else self._decoder.ways(latent))

@@ -12,8 +12,7 @@ import torch
 from diffusers import AutoencoderKLWan, UniPCMultistepScheduler, WanPipeline, WanTransformer3DModel
 from transformers import UMT5EncoderModel
 
-from benchmarks.demo_model import filmed, sample
-from cache.catalog import DEMO
+from benchmarks.demo_model import filmed, load, sample
 from generator.diffusion.whole_clip import decode_whole, encode_whole, run_whole
 from tests.demo.heldback import ONE_THING, TWO_THINGS
 from training.demo_model import parts
@@ -54,7 +53,7 @@ def test_it_is_a_standard_folder() -> None:
 
 def test_it_is_small() -> None:
     files = [path for path in MODEL.rglob("*") if path.is_file()]
-    assert sum(path.stat().st_size for path in files) <= 30 * MEGABYTE
+    assert sum(path.stat().st_size for path in files) <= 48 * MEGABYTE
     assert max(path.stat().st_size for path in files) <= 8 * MEGABYTE
 
 
@@ -67,25 +66,53 @@ def test_its_autoencoder_keeps_what_it_sees() -> None:
 
 
 @cache
-def verdicts() -> tuple[Agreement, ...]:
-    """Four held-back prompts of one thing and four of two, sampled at the defaults: five seconds of processor time a clip."""
-    asked = (*ONE_THING[::9], *TWO_THINGS[::9])
-    assert len(asked) == 8
-    options = Namespace(steps=DEMO.steps["standard"], guidance=DEMO.guidance)
-    clips = sample(pipeline(), [prompt for prompt, _ in asked], list(range(len(asked))), options)
-    return tuple(agrees(scene, look(filmed(clip))) for (_, scene), clip in zip(asked, clips, strict=True))
+def verdicts(quality: str, every: int) -> tuple[Agreement, ...]:
+    """Held-back prompts, the first half of one thing and the second of two, by the renderer that serves them: a second of processor time
+    for a draft, five for a standard clip. So most of the proof is the drafts', which need all that the others do but the first transformer.
+    """
+    asked = (*ONE_THING[::every], *TWO_THINGS[::every])
+    assert len(asked) == 2 * -(-32 // every)
+    wan, recipes = load(Namespace(model=MODEL, precision="float32", threads=1, qualities=quality, steps=None, guidance=None))
+    found = []
+    for seed, (prompt, scene) in enumerate(asked):
+        (clip,), _ = sample(wan, recipes[quality], [prompt], [seed])
+        found.append(agrees(scene, look(filmed(clip))))
+    return tuple(found)
+
+
+def count(agreements: tuple[Agreement, ...], attribute: str) -> int:
+    return sum(getattr(agreement, attribute) for agreement in agreements)
 
 
 @pytest.mark.timeout(600)
-def test_it_shows_one_thing_as_asked() -> None:
+def test_a_draft_shows_one_thing_as_asked() -> None:
     """All right, less a clip for other processors; a whole measurement is benchmarks/demo_model.py's."""
-    assert sum(agreement.right for agreement in verdicts()[:4]) >= 3
+    assert count(verdicts("draft", 6)[:6], "right") >= 5
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("attribute", "least"), [("right", 2), ("background", 3), ("shape", 2)])
-def test_it_shows_two_things_as_asked(attribute: str, least: int) -> None:
-    assert sum(getattr(agreement, attribute) for agreement in verdicts()[4:]) >= least
+@pytest.mark.parametrize(("attribute", "least"), [("right", 3), ("background", 5), ("shape", 4), ("number", 4)])
+def test_a_draft_shows_two_things_as_asked(attribute: str, least: int) -> None:
+    assert count(verdicts("draft", 6)[6:], attribute) >= least
+
+
+@pytest.mark.timeout(600)
+def test_a_standard_clip_shows_what_is_asked() -> None:
+    of_one, of_two = verdicts("standard", 16)[:2], verdicts("standard", 16)[2:]
+    assert count(of_one, "right") >= 1
+    assert [count(of_one, name) for name in ("shape", "background")] == [2, 2]
+    assert count(of_two, "background") == 2
+    assert count(of_two, "shape") + count(of_two, "right") >= 2
+
+
+def test_its_second_transformer_is_another_of_the_same_shape() -> None:
+    second = WanTransformer3DModel.from_pretrained(MODEL, subfolder="transformer_draft", torch_dtype=torch.float32)
+    first = pipeline().transformer
+    assert {name: tuple(one.shape) for name, one in second.named_parameters()} == {
+        name: tuple(one.shape) for name, one in first.named_parameters()
+    }
+    assert not torch.equal(second.proj_out.weight, first.proj_out.weight)
+    assert "transformer_draft" not in pipeline().components
 
 
 def test_the_whole_clip_path_equals_the_cached_one() -> None:

@@ -106,7 +106,7 @@ def test_an_ask_says_everything() -> None:
     assert ask.priority is Priority.BACKGROUND
     assert ask.allow_smaller
     assert ask.directives.no_cache
-    assert (ask.recipe.quality, ask.recipe.steps, ask.recipe.seconds) == ("draft", 10, 2.125)
+    assert (ask.recipe.quality, ask.recipe.steps, ask.recipe.seconds) == ("draft", 4, 2.125)
     assert (ask.idempotency_key, ask.body_digest) == (None, "")
     assert ask.options == CacheOptions(max_wrong=0.01)
     as_form = {**{name: value for name, value in said.items() if name != "reprise"}, "reprise[max_wrong]": 0.01}

@@ -160,7 +160,7 @@ def save(out: Path, source: Path, weights: dict[str, Tensor]) -> None:
     pipeline.save_pretrained(out, safe_serialization=True, max_shard_size="7500KB")
     row = replace(
         DEMO, name="reprise-demo-fast", steps={"standard": len(POINTS)}, guidance=1.0, flow_shift=1.0, negative_prompt=None, sampler="lcm",
-        timesteps=POINTS, source="training/demo_model/distil.py",
+        timesteps=POINTS, draft_timesteps=(), source="training/demo_model/distil.py",
     )  # fmt: skip
     fields = {name: value for name, value in asdict(row).items() if name not in {"loras", "fused_lora"}}
     (out / "reprise.json").write_text(json.dumps(fields, indent=1) + "\n")

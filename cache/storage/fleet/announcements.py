@@ -69,4 +69,5 @@ class Announcements:
 
 def _row_of(fields: Mapping[str, Any]) -> ModelRow:
     sizes = tuple((int(width), int(height)) for width, height in fields["sizes"])
-    return ModelRow(**{**fields, "sizes": sizes, "timesteps": tuple(fields["timesteps"])})
+    points = {name: tuple(fields.get(name, ())) for name in ("timesteps", "draft_timesteps")}
+    return ModelRow(**{**fields, "sizes": sizes, **points})
