@@ -12,19 +12,29 @@ from functools import lru_cache
 from cache.matching.rules.exclusive import EXCLUSIVE
 from cache.matching.rules.facts import Slots
 from cache.matching.rules.lexicon import ACTORS, listed
+from cache.matching.rules.startling import is_likeness, startling
 from cache.matching.rules.words import folded, stem
 
 _LOUD = {
     "writing": r"captions?|subtitles?|watermark(?:s|ed)?|logos?|text overlays?|overlay(?:ed)? text|on-?screen text|title cards?|lower thirds?"
-    r"|countdowns?|end card|credits roll|the words?|text (?:reads|reading|saying|that says|appears)|that (?:says|reads)|letterbox(?:ed)?|in (?:[\w-]+ ){0,3}letters|with [\"“] +[\"”] (?:in|across|over|appearing|floating)\b|overlaid with",
+    r"|countdowns?|end card|credits roll|the words?|text (?:reads|reading|saying|that says|appears)|that (?:says|reads)|letterbox(?:ed)?|in (?:[\w-]+ ){0,3}letters|with [\"“] +[\"”] (?:in|across|over|appearing|floating)\b|overlaid with"
+    # What fills the screen or flashes on it, quoted or told of; a text is told of in a scene, too: on a page, on a door.
+    r"|[\"“] +[\"”] (?:[\w-]+ ){0,2}?(?:across|all over|over|fill(?:s|ing)?|cover(?:s|ing)?|flash(?:es|ing)?|blink(?:s|ing)?|scroll(?:s|ing)?|appear(?:s|ing)?|pop(?:s|ping)?|float(?:s|ing)?|slid(?:es|ing))"
+    r"|(?:flashing|blinking|scrolling|floating|animated|superimposed|pop-?up|pulsing|bouncing) (?:[\w-]+ ){0,2}(?:text|words|letters|lettering|caption|titles?|typography|price|numbers)"
+    r"|(?:text|words|letters|lettering|typography|slogan|headline|price|hashtags?) (?:[\w\"“” -]+ )?(?:across|over|fill\w*|cover\w*|on) (?:the )?(?:whole |entire |full |middle of the |cent(?:er|re) of the |bottom of the |top of the )*(?:screen|frame|picture|image|video|footage)"
+    r"|(?:price|discount|sale|promo(?:tional)?|subscribe|like|buy) (?:tags?|stickers?|buttons?|banners?|overlays?|badges?|bursts?) (?:[\w-]+ ){0,3}(?:pop|appear|flash|cover|fill|float|slid|bounc|across|over|in the corner)\w*"
+    r"|(?:stickers?|emojis?|speech bubbles?|pop-?ups?|hashtags?|qr codes?) (?:[\w-]+ ){0,2}(?:pop|appear|flash|cover|fill|float|slid|bounc|across|all over)\w*",
     "gore": r"blood(?!y? (?:moon|orange|type|cells?|vessels?))|bloody|bloodied|gore|gory|corpses?|dead (?:body|bodies|man|woman|person|people)|severed|"
-    r"dismembered|decapitated|mutilated|entrails|murder(?:ed|s)?|suicide|shooting (?:at )?(?:a|the) (?:man|woman|crowd|people)",
+    r"dismembered|decapitated|mutilated|entrails|murder(?:ed|s)?|suicide|beheaded|headless|disembowel\w*|gruesome|intestines|guts (?:spill|hang)\w*|maimed|impaled|blood-?(?:soaked|stained|covered|spattered|splattered|drenched)|rotting flesh|cadavers?|shooting (?:at )?(?:a|the) (?:man|woman|crowd|people)",
     "nudity": r"nude|nudes|naked|topless|nudity|nsfw|undress(?:ed|es|ing)?|erotic",
     "reversed time": r"(?:in|plays? in|played in) reverse|played backwards?|reversed (?:footage|video|motion)|rewind(?:s|ing)?|backwards in time",
     "frozen time": r"freeze[- ]frames?|freezes? (?:mid|in place|in time|on the last)|time (?:stops|freezes|stands still)|bullet[- ]time|mannequin challenge",
     "slowed or sped time": r"slow[- ]?mo(?:tion)?\b|slowed down|time[- ]?lapse|hyper[- ]?lapse|sped[- ]up|fast[- ]forward(?:ed)?",
     "effect": r"dolly zooms?|vertigo effect|glitch(?:es|y|ing)?(?: effect)?|kaleidoscop\w*(?! of)|mirrored (?:into|like|image)|split[- ]screen|picture[- ]in[- ]picture|infinite loop|seamless(?:ly)? loop(?:s|ing)?",
-    "weapon": r"machine guns?|rifles?|pistols?|handguns?|shotguns?|grenades?|explosions?|explodes?",
+    "treatment": r"datamosh\w*|(?:heavily |badly )?corrupted (?:video|footage|signal|file|pixels)|(?:tv|video|signal|screen) static|rgb[- ]split\w*|(?:heavy |strong )?pixelat\w+|thermal (?:vision|imaging|camera)|night[- ]vision|infrared (?:footage|camera|view|vision|film)"
+    r"|x-?ray (?:view|vision|style|effect|image)|(?:inverted|negative|solari[sz]ed|posteri[sz]ed) (?:colou?rs?|image|film|picture)|colou?rs? (?:is |are )?inverted|ascii|halftone|screen tear(?:s|ing)?|distorted (?:image|video|footage|picture|colou?rs)"
+    r"|(?:whole|entire) (?:video|film|clip|scene|picture|image|frame|footage) (?:[\w-]+ ){0,2}?(?:rendered|done|made|shown|drawn|turned|turns|dissolves|tinted|distorted) (?:as|in|into|like|of|out of)",
+    "weapon": r"(?:military|army|battle|armou?red) (?:tanks?|vehicles?)|tanks? (?:[\w-]+ )?(?:firing|fires|shells|shelling|opens fire|opening fire|crush\w*|its cannon|its turret)|missiles?|bombs?|cannon fire|artillery|warplanes?|fighter jets?|machine guns?|rifles?|pistols?|handguns?|shotguns?|grenades?|explosions?|explodes?",
     "fire": r"(?:burst(?:s|ing)?|erupt(?:s|ing)?|goes up) (?:in|into) flames|on fire|catch(?:es|ing) fire|engulfed in flames|house fire",
     "style": r"anime|manga|cartoon(?:ish)?|cyberpunk|steampunk|vaporwave|synthwave|vhs|claymation|pixel[- ]art|8-bit|voxel|low[- ]poly|watercolou?r(?: painting)?"
     r"|oil painting|pencil (?:sketch|drawing)|charcoal drawing|ink wash|ukiyo-?e|origami|papercut|stop[- ]motion|lego|comic[- ]book|pop art|film noir"
@@ -34,9 +44,10 @@ _LOUD = {
 }
 # Words of one kind that a plain word in the ask stands for, too.
 _ASKED = {
-    "writing": r"text|words?|says?|reads?|saying|reading|written|writing|title|letters?|sign|label|caption|logo|watermark|subtitle|credits|poster|quote|spell|countdown|clock|timer",
-    "gore": r"blood|wound|kill|dead|zombie|horror|murder|battle|war|fight|surgery|injur",
-    "weapon": r"gun|weapon|shoot|soldier|war|battle|sniper|army|explo|hunt|bomb|firework|police|military|fight|action",
+    "writing": r"text|words?|says?|reads?|saying|reading|written|writing|title|letters?|sign|label|caption|logo|watermark|subtitle|credits|poster|quote|spell|countdown|clock|timer|price|sale\b|discount|promo|banner|emoji|sticker|subscribe|qr code|monitor|billboard|display board|scoreboard|ticker|news|signage|dashboard|interface",
+    "gore": r"blood|wound|kill|dead|zombie|horror|murder|battle|war|fight|surgery|injur|beheaded|headless|corpse",
+    "treatment": r"glitch|corrupt|static|thermal|heat|infrared|night vision|x-?ray|invert|negative|ascii|matrix|hack|effect|distort|pixel|vhs|retro|skeleton|scan|cyber|halftone|pop art|psychedelic",
+    "weapon": r"gun|weapon|shoot|soldier|war|battle|sniper|army|explo|hunt|bomb|firework|police|military|fight|action|tank|missile|rocket|navy|cannon|jet\b|air ?show|pirate|fort|artillery",
     "nudity": r"nude|naked|bath|shower|undress",
     "fire": r"fire|flame|burn|blaz|explo|smoke|arson|torch",
     "style": r"style|animat|drawn|drawing|paint|illustrat|render|art\b|3d|2d|cgi|retro|vintage|noir|sketch|toon|futuristic|neon|video game|diagram|graphic|chart|minecraft|slideshow",
@@ -45,7 +56,7 @@ _ASKED = {
     "frozen time": r"freez|frozen|still|stop",
     "reversed time": r"revers|backward|rewind",
 }
-_PATTERNS = {kind: re.compile(rf"\b(?:{pattern})(?!\w)") for kind, pattern in _LOUD.items()}
+_PATTERNS = {kind: re.compile(rf"(?:\b|(?=[\"“]))(?:{pattern})(?!\w)") for kind, pattern in _LOUD.items()}
 _SAID = {kind: re.compile(rf"\b(?:{pattern})") for kind, pattern in _ASKED.items()}
 _DENIED = re.compile(r"\b(?:no|not|without|never|avoid|free of|any|nor|or)\s+(?:\w+[\s,]+){0,2}$")
 _PHOTOGRAPHIC = re.compile(
@@ -90,17 +101,22 @@ _SURFACES = frozenset(
 
 
 def additions(new: Slots, cached: Slots) -> Iterator[str]:
-    for kind, words in _loud(cached.written):
-        said = _SAID.get(kind)
-        if words in new.written or (said is not None and said.search(new.written)) or _PATTERNS[kind].search(new.written):
-            continue
-        yield f"{kind}: not asked for / {words}"
+    for kind, words in loud_in_english(cached.written):
+        if words not in new.written and not asked_in_english(kind, new.written):
+            yield f"{kind}: not asked for / {words}"
+    yield from startling(new.written, cached.written)
     yield from _further(new, cached)
     joined = _JOINED.match(cached.written)
     if joined is not None:
         first, second = stem(joined[1]), stem(joined[2])
         if second in _SUBJECTS and first in new.stems and second not in new.stems and not new.stems & _SUBJECTS - {first}:
             yield f"one more subject: not asked for / {joined[2]}"
+
+
+def asked_in_english(kind: str, text: str) -> bool:
+    """True if the ask has what is loud in this way, or a plain word that stands for it."""
+    said = _SAID.get(kind)
+    return (said is not None and said.search(text) is not None) or _PATTERNS[kind].search(text) is not None
 
 
 def _further(new: Slots, cached: Slots) -> Iterator[str]:
@@ -112,6 +128,9 @@ def _further(new: Slots, cached: Slots) -> Iterator[str]:
             continue
         named = [word for word in _WORDS.findall(found.group(1)) if stem(word) in _SUBJECTS]
         if named and stem(named[-1]) not in new.stems and len(cached.stems) < _LONG:
+            at = cached.written.rindex(named[-1], found.start(1), found.end(1))
+            if is_likeness(cached.written, at, at + len(named[-1])):
+                continue
             yield f"one more subject: not asked for / {named[-1]}"
     if len(new.asked) <= _TERSE and len(cached.stems) >= _LONG and not new.stems & {"and", "with", "on", "next"}:
         first = cached.written.partition(".")[0]
@@ -122,7 +141,8 @@ def _further(new: Slots, cached: Slots) -> Iterator[str]:
 
 
 @lru_cache(maxsize=32_768)
-def _loud(text: str) -> tuple[tuple[str, str], ...]:
+def loud_in_english(text: str) -> tuple[tuple[str, str], ...]:
+    """The kinds of what is loud in a clip's prompt, each with its words."""
     found = []
     for kind, pattern in _PATTERNS.items():
         for match in pattern.finditer(text):

@@ -192,6 +192,48 @@ EXCLUSIVE: dict[str, dict[str, str]] = {
             "wolf": "wolf wolves",
             "mouse": "mouse mice",
             "monkey": "monkey monkeys ape apes",
+            "spider": "spider spiders tarantula tarantulas",
+            "caterpillar": "caterpillar caterpillars",
+            "grasshopper": "grasshopper grasshoppers locust locusts",
+            "moose": "moose elk elks",
+            "antelope": "antelope antelopes gazelle gazelles impala impalas",
+            "cougar": "cougar cougars puma pumas mountain_lion",
+            "shrimp": "shrimp shrimps prawn prawns",
+            "seahorse": "seahorse seahorses",
+            "ray": "stingray stingrays manta_ray manta_rays",
+            "orangutan": "orangutan orangutans orang-utan",
+            "wild boar": "wild_boar wild_boars warthog warthogs",
+        }
+    )
+    | _each(
+        "scorpion centipede cockroach mosquito snail slug lobster crab salmon goldfish clownfish tuna eel hyena badger weasel lynx sloth lemur baboon"
+        " platypus wombat porcupine skunk meerkat beluga narwhal mammoth pelican stork heron woodpecker robin vulture falcon turkey starfish"
+    ),
+    "dinosaur": _each("triceratops stegosaurus brachiosaurus diplodocus spinosaurus ankylosaurus allosaurus parasaurolophus iguanodon mosasaurus")
+    | table(
+        {
+            "tyrannosaurus": "tyrannosaurus t-rex tyrannosaur tyrannosaurs t._rex",
+            "velociraptor": "velociraptor velociraptors raptors",
+            "pterodactyl": "pterodactyl pterodactyls pterosaur pterosaurs pteranodon",
+            "stegosaurus": "stegosaur stegosaurs",
+            "brachiosaurus": "brachiosaur brachiosaurs",
+        }
+    ),
+    "fabulous creature": _each("dragon unicorn phoenix griffin mermaid centaur minotaur pegasus kraken cyclops")
+    | _each("zombie vampire werewolf yeti troll goblin"),
+    "dog breed": _each("corgi poodle bulldog dalmatian beagle labrador chihuahua dachshund pug rottweiler greyhound samoyed pomeranian")
+    | table({"husky": "husky huskies", "golden retriever": "golden_retriever golden_retrievers", "shepherd": "german_shepherd",
+             "collie": "border_collie border_collies", "shiba": "shiba shibas shiba_inu"}),
+    "flower": _each("tulip sunflower orchid daffodil hydrangea marigold magnolia carnation")
+    | table({"daisy": "daisy daisies", "poppy": "poppy poppies", "lily": "lily lilies", "peony": "peony peonies", "lotus": "lotus", "rose": "roses"}),
+    "planet": table({name: name for name in ("mars", "jupiter", "saturn", "venus", "neptune", "uranus")}),
+    "handwork": table(
+        {"knit": "knits knitting knitted", "sew": "sews sewing", "weave": "weaves weaving", "embroider": "embroiders embroidering embroidery"}
+    ),
+    "work on food": table(
+        {
+            "knead": "kneads kneading kneaded", "peel": "peels peeling", "chop": "chops chopping slices slicing dices dicing", "grate": "grates grating",
+            "stir": "stirs stirring whisks whisking", "roll out": "rolls_out rolling_out",
         }
     ),
 }  # fmt: skip

@@ -73,8 +73,12 @@ def changes(tokens: list[Word]) -> Iterator[Fact]:
                 yield Fact("change", f"{start.stem}>{end.stem}", words=f"from {start.text} to {end.text}")
 
 
+_LASTLY = frozenset(["finally", "eventually", "lastly", "later"])
+_JOINTS = frozenset(["and", ",", ";", ".", "which", "that", "until", "but"])
+
+
 def events(tokens: list[Word]) -> Iterator[Fact]:
-    """The order of events: the content before and after "then", "before", "after"."""
+    """The order of events: the content before and after "then", "before", "after", or what tells of the last one: "in the end"."""
     for at, word in enumerate(tokens):
         if word.text not in {"then", "afterwards", "before", "after"}:
             continue
@@ -90,5 +94,22 @@ def events(tokens: list[Word]) -> Iterator[Fact]:
                 left, right = right, left
         elif word.text == "after":
             left, right = right, left
+        yield Fact("order", " ".join(left) + ">" + " ".join(right), words=word.text)
+        return
+    yield from _last_event(tokens)
+
+
+def _last_event(tokens: list[Word]) -> Iterator[Fact]:
+    """ "A and in the end B", "A, and B in the end": B is the clause that the words stand in."""
+    for at, word in enumerate(tokens):
+        of = at + 1 < len(tokens) and tokens[at + 1].text == "of"  # "at the end of the pier" is a place
+        phrase = [near.text for near in tokens[max(0, at - 2) : at]]
+        if not (word.text in _LASTLY or (word.text == "end" and phrase in (["in", "the"], ["at", "the"]) and not of)):
+            continue
+        start = at if word.text in _LASTLY else at - 2
+        begin = next((spot + 1 for spot in range(start - 1, -1, -1) if tokens[spot].text in _JOINTS), None)
+        if begin is None:
+            continue
+        left, right = ([near.stem for near in part if near.is_content] for part in (tokens[:begin], tokens[begin:start] + tokens[at + 1 :]))
         yield Fact("order", " ".join(left) + ">" + " ".join(right), words=word.text)
         return

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from cache.matching.rules import lexicon as english
 from cache.matching.rules.chinese import lexicon
 from cache.matching.rules.chinese.absent import absent
+from cache.matching.rules.chinese.additions import additions_between
 from cache.matching.rules.chinese.exclusive import EXCLUSIVE, OPPOSITES
 from cache.matching.rules.chinese.facts import same_thing, thing
+from cache.matching.rules.chinese.further import further_subject
 from cache.matching.rules.chinese.segments import segments
 from cache.matching.rules.facts import Fact, Slots, compare_order
 
@@ -28,7 +30,7 @@ def difference_chinese(new: Slots, cached: Slots) -> str | None:
 
 def difference_between(new: Slots, cached: Slots) -> str | None:
     """The same for one prompt in Chinese and one in English: only what both languages name by one value."""
-    return next((reason for rule in (*_EITHER, _hues_between, absent) for reason in rule(new, cached)), None)
+    return next((reason for rule in (*_EITHER, _hues_between, absent, additions_between) for reason in rule(new, cached)), None)
 
 
 def _said(facts: tuple[Fact, ...] | list[Fact], values: set[str] | frozenset[str] | None = None) -> str:
@@ -53,9 +55,8 @@ def _light(new: Slots, cached: Slots) -> Iterator[str]:
 def _camera(new: Slots, cached: Slots) -> Iterator[str]:
     for slot in lexicon.CAMERA:
         wanted, there = new.of(slot), {fact.value for fact in cached.of(slot)}
-        missing = {
-            fact.value for fact in wanted if not any(frozenset((fact.value, other)) in lexicon.CLOSE_MOVES for other in there)
-        } - there
+        missing = {fact.value for fact in wanted} - there
+        missing = {value for value in missing if not any(frozenset((value, other)) in lexicon.CLOSE_MOVES for other in there)}
         missing = {value for value in missing if value not in _HINTS or _HINTS[value].search(cached.plain) is None}
         if missing:
             yield f"{slot}: {_said(wanted, missing)} / {_said(cached.of(slot))}"
@@ -144,14 +145,11 @@ def _amounts(value: str, slots: Slots) -> bool:
     return any(char in slots.plain for char in said)
 
 
-def _standing(words: str, text: str) -> bool:
-    """True if a number stands in the text, and not as a part of a longer one."""
-    return re.search(rf"(?<![\d.]){re.escape(words)}(?![\d.])", text) is not None
-
-
 def _numbers(new: Slots, cached: Slots) -> Iterator[str]:
     apart = new.values("number") - cached.values("number") - cached.values("count")
-    wanted = {fact.value for fact in new.of("number") if fact.value in apart and not _standing(fact.words, cached.plain)}
+    # A number that stands in the clip's prompt, and not as a part of a longer one, is there.
+    stands = {fact.value for fact in new.of("number") if re.search(rf"(?<![\d.]){re.escape(fact.words)}(?![\d.])", cached.plain)}
+    wanted = apart - stands
     there = cached.values("number") - new.values("number") - new.values("count")
     if wanted and there:
         yield f"number: {_said(new.of('number'), wanted)} / {_said(cached.of('number'), there)}"
@@ -173,7 +171,13 @@ def _hues(new: Slots, cached: Slots) -> Iterator[str]:
 
 def _lists(new: Slots, cached: Slots) -> Iterator[str]:
     for slot in dict.fromkeys(fact.slot for fact in new.facts if fact.slot in EXCLUSIVE):
-        yield from _instead(slot, new, cached)
+        if slot != "landscape" or not all(_hinted(place, cached) for place in new.values(slot) - cached.values(slot)):
+            yield from _instead(slot, new, cached)
+
+
+def _hinted(place: str, cached: Slots) -> bool:
+    """True if a clip's prompt may show the place, in words that the list has not."""
+    return place in lexicon.PLACE_HINTS and re.search(lexicon.PLACE_HINTS[place], cached.plain) is not None
 
 
 def _opposites(new: Slots, cached: Slots) -> Iterator[str]:
@@ -289,5 +293,5 @@ def _words(slots: Slots) -> list[str]:
 
 _EITHER: tuple[Rule, ...] = (_scale, _light, _camera, _style, _actors)
 _CHINESE: tuple[Rule, ...] = (
-    _shown, _counts, _numbers, _hues, _lists, _opposites, _sides, _negations, _names, _roles, _order, _swapped, absent,
+    _shown, _counts, _numbers, _hues, _lists, _opposites, _sides, _negations, _names, _roles, _order, _swapped, absent, further_subject,
 )  # fmt: skip

@@ -197,3 +197,11 @@ JARGON = listed(
     time-lapse timelapse ar stylize v8 v6 no style seed steps cfg
     """
 )  # fmt: skip
+
+# A clip with one of these may show the place that is asked for, though another is named beside it: light from the surface of the sea.
+PLACE_HINTS = {
+    "海底": "珊瑚|鱼群|热带鱼|潜水|潜入|深海|水中|海中|海水中|海洋深处|水母|海龟|鲸|海草|海藻|鱼儿?游",
+    "海边": "海|沙滩|浪|礁|码头|港", "森林": "[林树]", "沙漠": "[沙漠驼]", "草原": "草", "雪山": "[雪峰]|山顶", "湖边": "湖",
+    "河边": "[河江溪岸]", "街道": "[街路巷]|城市|斑马线", "公园": "园|草坪|长椅", "田野": "[田麦稻]|庄稼|农", "火山": "熔岩|岩浆",
+    "悬崖": "[崖壁]", "峡谷": "[峡谷]", "太空": "[星宇]|轨道|飞船|失重", "屋顶": "楼顶|房顶|露台", "冰川": "冰",
+}  # fmt: skip
