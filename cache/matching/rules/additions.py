@@ -25,7 +25,7 @@ _LOUD = {
     r"|(?:price|discount|sale|promo(?:tional)?|subscribe|like|buy) (?:tags?|stickers?|buttons?|banners?|overlays?|badges?|bursts?) (?:[\w-]+ ){0,3}(?:pop|appear|flash|cover|fill|float|slid|bounc|across|over|in the corner)\w*"
     r"|(?:stickers?|emojis?|speech bubbles?|pop-?ups?|hashtags?|qr codes?) (?:[\w-]+ ){0,2}(?:pop|appear|flash|cover|fill|float|slid|bounc|across|all over)\w*",
     "gore": r"blood(?!y? (?:moon|orange|type|cells?|vessels?))|bloody|bloodied|gore|gory|corpses?|dead (?:body|bodies|man|woman|person|people)|severed|"
-    r"dismembered|decapitated|mutilated|entrails|murder(?:ed|s)?|suicide|beheaded|headless|disembowel\w*|gruesome|intestines|guts (?:spill|hang)\w*|maimed|impaled|blood-?(?:soaked|stained|covered|spattered|splattered|drenched)|rotting flesh|cadavers?|shooting (?:at )?(?:a|the) (?:man|woman|crowd|people)",
+    r"dismembered|decapitated|mutilated|entrails|murder(?:ed|s)?|stab(?:s|bed|bing)? (?:him|her|them|each other|the other|(?:a|the) (?:man|woman|person))|suicide|beheaded|headless|disembowel\w*|gruesome|intestines|guts (?:spill|hang)\w*|maimed|impaled|blood-?(?:soaked|stained|covered|spattered|splattered|drenched)|rotting flesh|cadavers?|shooting (?:at )?(?:a|the) (?:man|woman|crowd|people)",
     "nudity": r"nude|nudes|naked|topless|nudity|nsfw|undress(?:ed|es|ing)?|erotic",
     "reversed time": r"(?:in|plays? in|played in) reverse|played backwards?|reversed (?:footage|video|motion)|rewind(?:s|ing)?|backwards in time",
     "frozen time": r"freeze[- ]frames?|freezes? (?:mid|in place|in time|on the last)|time (?:stops|freezes|stands still)|bullet[- ]time|mannequin challenge",

@@ -55,9 +55,9 @@ _SUBJECTS = {
         "dragon|wyvern|creature|beast|monster|medieval|knight|龙|怪兽|巨兽|生物|骑士",
     ),
     "robot": _startling(
-        "robots?|humanoid robots?|androids?|mechas?|cyborgs?|terminators?|giant mechs?",
+        "robots?(?! arm)|humanoid robots?|androids?|mechas?|cyborgs?|terminators?|giant mechs?",
         r"机器人|机甲|变形金刚|高达(?!\d|[一二三四五六七八九十百数几])|机械(?:恐龙|巨兽|巨人|怪兽|战士|狗|龙)",
-        r"robot|android|mech|cyborg|futur|cyber|technolog|automat|laborator|machine|ai\b|artificial|factory|warehouse|assembly|wall-e"
+        r"robot|android|mech|cyborg|futur|cyber|tech|automat|laborator|machine|ai\b|artificial|factory|warehouse|assembly|wall-e"
         r"|gundam|transformer"
         "|机器|机械|机甲|未来|赛博|科技|工厂|智能|变形金刚|高达|车间|自动|实验室|ai(?![a-z])|仓库|流水线",
     ),
@@ -72,7 +72,7 @@ _SUBJECTS = {
     "monster": _startling(
         "monsters?(?! ?(?:truck|energy|wave|plant|lea))|zombies?|undead|ghouls?|vampires?|werewol(?:f|ves)|demons?|devils?"
         "|poltergeists?|goblins?|ogres?|krakens?|godzilla|king kong"
-        r"|kaijus?|grim reapers?|(?:living|walking|dancing) skeletons?|(?:egyptian )?mumm(?:y|ies) (?:walk|ris|com|stagger)\w+"
+        r"|kaijus?|grim reapers?|(?:living|walking|dancing) skeletons?|sea serpents?|skeletons (?:danc|walk|march|rid|ris)\w+|(?:egyptian )?mumm(?:y|ies) (?:walk|ris|com|stagger)\w+"
         r"|bigfoots?|yetis?",
         "僵尸|丧尸|恶鬼|女鬼|吸血鬼|木乃伊|狼人|怪兽|怪物|恶魔|魔鬼|哥斯拉|巨兽|妖怪|骷髅(?:人|兵|怪)|死神|食人魔",
         r"zombie|horror|haunt|undead|apocalyp|nightmare|spooky|scary|creepy|eerie|monster|ghost|demon|devil|hell\b|gothic|vampire"
