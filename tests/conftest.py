@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 
 from tests.live import Live
 from tests.nursery import Nursery, SharedNursery
 
 pytest_plugins = ["tests.databases"]
+
+# Lists of words are read at their first use, and a machine that runs four tests at a time pauses any of them: no example has a deadline.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 SHARED: pytest.StashKey[Nursery] = pytest.StashKey()
 

@@ -102,6 +102,12 @@ WRONG = [
     ("园丁在浇花", "园丁在修剪花枝"),
     ("妈妈在揉面", "妈妈在擀面皮"),
     ("女人在湖边钓鱼", "女人在湖边钓鱼，身后一头犀牛走过"),
+    ("一位邮差送快递", "一位邮差送快递，全程超慢动作"),
+    ("铁匠打铁", "铁匠打铁的过程倒着播放"),
+    ("茶园的清晨", "茶园的清晨，画面中央打着金色艺术字"),
+    ("老街上的裁缝铺", "老街上的裁缝铺，老电影效果，画面满是划痕"),
+    ("a girl feeding ducks", "a girl feeding ducks, hearts and thumbs-up emojis popping up everywhere"),
+    ("a minister opens a school", "a minister opens a school, lower-third with breaking news"),
 ]
 RIGHT = [
     ("a clown juggles in a park", "A clown in a red wig juggles three balls in a park"),
@@ -128,6 +134,7 @@ RIGHT = [
     ("一瓶香水", "一瓶香水，瓶身贴着银色标签"),
     ("a car plant", "a car plant in which a robot arm welds a door"),
     ("师傅揉面", "师傅揉面，面团在案板上来回滚动"),
+    ("外卖员快速骑过路口", "外卖员快速骑过路口，慢动作"),
 ]
 
 

@@ -16,14 +16,14 @@ from cache.matching.rules.startling import is_likeness, startling
 from cache.matching.rules.words import folded, stem
 
 _LOUD = {
-    "writing": r"captions?|subtitles?|watermark(?:s|ed)?|logos?|text overlays?|overlay(?:ed)? text|on-?screen text|title cards?|lower thirds?"
+    "writing": r"captions?|subtitles?|watermark(?:s|ed)?|logos?|text overlays?|overlay(?:ed)? text|on-?screen text|title cards?|lower[- ]thirds?|(?:news|scrolling|stock) tickers?|chyrons?|breaking news"
     r"|countdowns?|end card|credits roll|the words?|text (?:reads|reading|saying|that says|appears)|that (?:says|reads)|letterbox(?:ed)?|in (?:[\w-]+ ){0,3}letters|with [\"“] +[\"”] (?:in|across|over|appearing|floating)\b|overlaid with"
     # What fills the screen or flashes on it, quoted or told of; a text is told of in a scene, too: on a page, on a door.
     r"|[\"“] +[\"”] (?:[\w-]+ ){0,2}?(?:across|all over|over|fill(?:s|ing)?|cover(?:s|ing)?|flash(?:es|ing)?|blink(?:s|ing)?|scroll(?:s|ing)?|appear(?:s|ing)?|pop(?:s|ping)?|float(?:s|ing)?|slid(?:es|ing))"
     r"|(?:flashing|blinking|scrolling|floating|animated|superimposed|pop-?up|pulsing|bouncing) (?:[\w-]+ ){0,2}(?:text|words|letters|lettering|caption|titles?|typography|price|numbers)"
     r"|(?:text|words|letters|lettering|typography|slogan|headline|price|hashtags?) (?:[\w\"“” -]+ )?(?:across|over|fill\w*|cover\w*|on) (?:the )?(?:whole |entire |full |middle of the |cent(?:er|re) of the |bottom of the |top of the )*(?:screen|frame|picture|image|video|footage)"
     r"|(?:price|discount|sale|promo(?:tional)?|subscribe|like|buy) (?:tags?|stickers?|buttons?|banners?|overlays?|badges?|bursts?) (?:[\w-]+ ){0,3}(?:pop|appear|flash|cover|fill|float|slid|bounc|across|over|in the corner)\w*"
-    r"|(?:stickers?|emojis?|speech bubbles?|pop-?ups?|hashtags?|qr codes?) (?:[\w-]+ ){0,2}(?:pop|appear|flash|cover|fill|float|slid|bounc|across|all over)\w*",
+    r"|(?:stickers?|emojis?|gifs?|speech bubbles?|pop-?ups?|hashtags?|qr codes?) (?:[\w-]+ ){0,3}(?:pop|appear|flash|cover|fill|float|slid|bounc|across|all over)\w*",
     "gore": r"blood(?!y? (?:moon|orange|type|cells?|vessels?))|bloody|bloodied|gore|gory|corpses?|dead (?:body|bodies|man|woman|person|people)|severed|"
     r"dismembered|decapitated|mutilated|entrails|murder(?:ed|s)?|stab(?:s|bed|bing)? (?:him|her|them|each other|the other|(?:a|the) (?:man|woman|person))|suicide|beheaded|headless|disembowel\w*|gruesome|intestines|guts (?:spill|hang)\w*|maimed|impaled|blood-?(?:soaked|stained|covered|spattered|splattered|drenched)|rotting flesh|cadavers?|shooting (?:at )?(?:a|the) (?:man|woman|crowd|people)",
     "nudity": r"nude|nudes|naked|topless|nudity|nsfw|undress(?:ed|es|ing)?|erotic",

@@ -16,6 +16,11 @@ from cache.matching.rules.words import folded, stem
 _ONE_PERSON = r"(?:person|man|woman|boy|girl|child|kid|guy|lady|gentleman|toddler|baby|teenager)"
 _PEOPLE = re.compile(r"\b(?:people|persons|men|women|boys|girls|children|kids|guys|ladies|gentlemen|toddlers|babies|teenagers|teens)\b")
 _ONE_BEFORE = re.compile(r"\b(?:an?|one)\s+$")  # "a girls", as some write
+# "a ladies hand", as some write who mean one lady's.
+_OF_ONE = re.compile(
+    r"(?<=s) (?:hands?|fingers?|fingertips?|face|eyes?|hair|head|lips|feet|foot|legs?|arms?|wrist|neck|nails|shoes?|boots?|dress|bag"
+    r"|bicycle|bike|room|bedroom|voice|back|shoulders?|smile|portrait)\b(?! (?:a|an|the|at|to|towards?|for|off|in|into|on|from)\b)"
+)
 _ONE = re.compile(rf"\b(?:an?|one|the)\s+(?:[\w-]+\s+){{0,2}}?{_ONE_PERSON}\b")
 _MORE = re.compile(
     r"\b(?:people|persons|crowds?|groups?|teams?|couples?|pairs?|famil(?:y|ies)|friends|others?|another|together|each|both|several|many|some|few|two|three|four|five"
@@ -33,8 +38,8 @@ _LIVING = EXCLUSIVE["animal"]
 _PARTS = "hands?|foot|feet|legs?|arms?|fingers?|fingertips?|eyes?|ears?|lips|paws?|hoo(?:f|ves)|claws?|footprints?|pawprints?|bones?|skin"
 _LIMBS = {"hands": "hand", "feet": "foot", "eyes": "eye", "paws": "paw", "legs": "leg", "arms": "arm", "wings": "wing"}
 _LIVE = frozenset([*ACTORS, *_LIVING, "person"])
-_LIVES = "|".join(sorted(_LIVE, key=len, reverse=True))
-_PART_OF = re.compile(rf"\b({_PARTS}) of (?:an? |the )?(?:[\w-]+ ){{0,2}}?({_LIVES})\b")
+LIVES = "|".join(sorted(_LIVE, key=len, reverse=True))
+_PART_OF = re.compile(rf"\b({_PARTS}) of (?:an? |the )?(?:[\w-]+ ){{0,2}}?({LIVES})\b")
 # "an orange tent": a thing follows that has the colour.
 _HUED = re.compile(r"\borange(?:-colou?red)? (?!(?:is|on|in|at|next|beside|with|and|sits|lies|rolls|falls|that|which|has|of)\b)(\w+)")
 _FRUITY = frozenset(
@@ -72,7 +77,10 @@ def only_hue(cached: Slots) -> bool:
 
 def _several(new: str, cached: str) -> Iterator[str]:
     """People where the clip has one person, animals of a kind where it has one: "people are rowing" / "a man is rowing"."""
-    people = next((found for found in _PEOPLE.finditer(new) if not _ONE_BEFORE.search(new[: found.start()])), None)
+    people = next(
+        (found for found in _PEOPLE.finditer(new) if not _ONE_BEFORE.search(new[: found.start()]) and not _OF_ONE.match(new, found.end())),
+        None,
+    )
     if people is not None and len(_PERSONS.findall(cached)) == 1 and _ONE.search(cached) and _MORE.search(cached) is None:
         yield f"how many: {people.group()} / {_PERSONS.findall(cached)[0]}"
     there = cached.split()

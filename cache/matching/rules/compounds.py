@@ -91,6 +91,8 @@ def _other(thing: str, there: list[str], place: int, before: str, after: str, ne
         and stem(right) in _HEAD_STEMS
         and stem(right) not in new.stems
         and right.isalpha()
+        and (right in _HEADS or not right.endswith(("ed", "ing")))  # "boots caked with mud" are boots
+        and not _says_again(there[place], right)
         and not _acts(right, there, place + 2)
     ):
         return f"{there[place]} {right}"
@@ -99,6 +101,11 @@ def _other(thing: str, there: list[str], place: int, before: str, after: str, ne
     if left in _OTHERS.get(thing, ()) or left in _OTHERS.get(there[place], ()) or (left in _COPIES and thing in _LIVING):
         return f"{left} {there[place]}"
     return ""
+
+
+def _says_again(thing: str, head: str) -> bool:
+    """True if the second word only says what the first is: a pine tree is a pine."""
+    return any({thing, stem(thing)} & kinds and stem(head) in heads for heads, kinds in _SAME_KIND)
 
 
 def _is_thing(word: str) -> bool:
@@ -120,4 +127,28 @@ def _acts(word: str, there: list[str], after: int) -> bool:
     )
 
 
+# Heads that say again what a thing is, or what it comes wrapped in.
+_SAME_KIND = [
+    (frozenset(stem(word) for word in heads.split()), frozenset(form for word in kinds.split() for form in (word, stem(word))))
+    for heads, kinds in (
+        ("tree", "oak pine birch willow maple palm bonsai fir spruce cedar sequoia redwood baobab eucalyptus poplar cypress sycamore elm"),
+        ("box bag", "gift present parcel package"),
+        ("game", "chess football soccer basketball baseball tennis hockey volleyball rugby cricket golf badminton poker checkers domino"),
+        ("shop store", "bakery pharmacy boutique grocery bookstore"),
+        ("market", "bazaar flea"),
+        ("stall", "market bazaar"),
+        ("soup stew", "ramen pho minestrone gazpacho chowder goulash borscht"),
+        ("bread", "baguette sourdough ciabatta focaccia naan pita"),
+        ("hat", "fedora beanie sombrero beret bowler"),
+        ("farm", "ranch orchard vineyard"),
+        ("castle", "fortress"),
+        ("robot", "android humanoid"),
+        ("cake", "cheesecake brownie"),
+        ("sandwich", "panini"),
+        ("burger", "hamburger cheeseburger"),
+        ("house", "cottage farmhouse townhouse"),
+        ("card", "postcard"),
+        ("park", "playground"),
+    )
+]
 _HEAD_STEMS = frozenset(stem(word) for word in _HEADS)

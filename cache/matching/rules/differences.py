@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cache.matching.rules import lexicon
-from cache.matching.rules.additions import additions
 from cache.matching.rules.bindings import bindings
+from cache.matching.rules.camera import hinted
 from cache.matching.rules.certainty import certainty, choices
 from cache.matching.rules.compounds import compounds
-from cache.matching.rules.exclusive import EXCLUSIVE
+from cache.matching.rules.countries import lies_within
+from cache.matching.rules.exclusive import EXCLUSIVE, of_family
 from cache.matching.rules.facts import Fact, Slots, compare_order
 from cache.matching.rules.measures import measures, shares, signs
 from cache.matching.rules.names import spelt
-from cache.matching.rules.negated import negated
+from cache.matching.rules.negated import negated, said_otherwise
 from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.rules.parts import parts
 from cache.matching.rules.plain_words import FUNCTION
+from cache.matching.rules.surprises import surprises
 from cache.matching.rules.words import words
 
 # Two long prompts say so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
@@ -63,7 +65,7 @@ def _negation(new: Slots, cached: Slots) -> Iterator[str]:
     wanted = {fact.about: fact for fact in new.of("negation")}
     there = {fact.about: fact for fact in cached.of("negation")}
     for about, fact in wanted.items():
-        if about not in there and len(there) < len(wanted) and len(new.stems) < _LONG:
+        if about not in there and len(there) < len(wanted) and len(new.stems) < _LONG and not said_otherwise(fact.words, new, cached):
             yield f"negation: {fact.words} {fact.noun} / not said"
     for about, fact in there.items():
         if about not in wanted and (about in new.stems or not about):
@@ -165,7 +167,7 @@ def _camera(new: Slots, cached: Slots) -> Iterator[str]:
     for slot in lexicon.CAMERA:
         wanted, there = new.values(slot), cached.values(slot)
         missing = wanted - there
-        if missing:
+        if missing and missing - hinted(slot, cached.plain):
             yield f"{slot}: {_join(wanted)} / {_join(there) or 'not said'}"
         elif not wanted and there and slot == "speed" and len(cached.stems) < _LONG:
             yield f"{slot}: not said / {_join(there)}"
@@ -181,7 +183,7 @@ def _listed(new: Slots, cached: Slots) -> Iterator[str]:
             if there or (short and slot in {"time of day", "season"}):
                 yield f"{slot}: {value} / {_join(there) or 'not said'}"
     wanted, there = new.values("style"), cached.values("style")
-    if "animation" in wanted and there & _ANIMATED:
+    if "animation" in wanted and (there & _ANIMATED or wanted & there & _DRAWN):
         wanted -= {"animation"}
     if wanted - there:
         yield f"style: {_join(wanted)} / {_join(there) or 'not said'}"
@@ -197,6 +199,7 @@ def _exclusive(new: Slots, cached: Slots) -> Iterator[str]:
         wanted, there = new.of(slot), cached.of(slot)
         missing = {fact.value for fact in wanted} - {fact.value for fact in there}
         instead = {fact.value for fact in there} - {fact.value for fact in wanted}
+        missing = {value for value in missing if not of_family(value, instead, new.plain)}
         if missing and instead:
             named = [
                 ", ".join(fact.words for fact in facts if fact.value in values) for facts, values in ((wanted, missing), (there, instead))
@@ -221,9 +224,17 @@ def _opposites(new: Slots, cached: Slots) -> Iterator[str]:
             yield f"{axis}: {wanted[0].words}, {wanted[1].words} / {there[0].words}, {there[1].words}"
 
 
+def _beside(word: str, slots: Slots) -> tuple[str, str]:
+    before, _, after = f" {slots.plain} ".partition(f" {word} ")
+    return before.rpartition(" ")[2], after.partition(" ")[0]
+
+
 def _names(new: Slots, cached: Slots) -> Iterator[str]:
     missing = [
-        fact for fact in new.of("name") if not any(word.startswith(fact.value[:5]) or spelt(fact.value, word) for word in cached.stems)
+        fact
+        for fact in new.of("name")
+        if not any(word.startswith(fact.value[:5]) or spelt(fact.value, word) for word in cached.stems)
+        and not lies_within(fact.words, *_beside(fact.words, new), frozenset(cached.plain.split()))
     ]
     if missing:
         others = [fact.words for fact in cached.of("name") if fact.value not in new.stems]
@@ -266,7 +277,7 @@ def _swapped(new: Slots, cached: Slots) -> Iterator[str]:
 
 _RULES: tuple[Callable[[Slots, Slots], Iterator[str]], ...] = (
     _quoted, _negation, _counts, _modifiers, _actors, _camera, _listed, _exclusive, _names, _roles, _order, _swapped, _opposites,
-    measures, signs, shares, parts, certainty, choices, compounds, bindings, negated, additions,
+    measures, signs, shares, parts, certainty, choices, compounds, bindings, negated, surprises,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ Written by hand. Words that are often used for one another stand under one value
 
 from __future__ import annotations
 
-from cache.matching.rules.lexicon import table
+from cache.matching.rules.lexicon import listed, table
 
 
 def _each(words: str) -> dict[str, str]:
@@ -237,3 +237,19 @@ EXCLUSIVE: dict[str, dict[str, str]] = {
         }
     ),
 }  # fmt: skip
+
+# The names of a family, the value that is read from them, and the values of its members.
+_BIG_CATS = listed("lion tiger leopard jaguar cheetah panther")
+_FAMILIES: list[tuple[tuple[str, ...], str, frozenset[str]]] = [
+    (("big cat", "big cats", "wild cat", "wild cats", "wildcat"), "cat", _BIG_CATS),
+    (("ape", "apes", "great ape", "great apes"), "monkey", frozenset(["gorilla", "chimpanzee"])),
+    (("killer whale", "killer whales"), "whale", frozenset(["orca"])),
+    (("cattle",), "cow", frozenset(["bull"])),
+]
+
+
+def of_family(value: str, there: set[str], plain: str) -> bool:
+    """True if the ask means a family by this value, and the clip has one of it: "a big cat" / "a leopard"."""
+    return any(
+        named == value and members & there and any(f" {name} " in f" {plain} " for name in names) for names, named, members in _FAMILIES
+    )

@@ -118,11 +118,11 @@ ACTORS: dict[str, tuple[str, str]] = {
 
 TIMES = table(
     {
-        "night": "night nighttime night-time midnight nocturnal moonlit starlit",
-        "dawn": "dawn sunrise daybreak",
+        "night": "night after_dark after-dark late_night late-night moonlight nighttime night-time midnight nocturnal moonlit starlit",
+        "dawn": "dawn sunrise daybreak sunup sun_rises sun_rising rising_sun first_light",
         "morning": "morning",
         "day": "daytime noon midday daylight afternoon at_day by_day during_the_day",
-        "dusk": "sunset dusk twilight sundown golden_hour evening",
+        "dusk": "sunset dusk twilight sundown golden_hour evening sun_sets sun_setting setting_sun sun_goes_down sun_going_down nightfall",
     }
 )
 # Morning light may be dawn's; a clip for one often serves the other, so only the verifier may tell them apart.
@@ -142,19 +142,19 @@ SEASONS = table({"winter": "winter wintry wintertime", "summer": "summer summert
 PLACES = table({"indoors": "indoors indoor", "outdoors": "outdoors outdoor", "underwater": "underwater", "space": "outer_space"})
 STYLES = table(
     {
-        "anime": "anime manga ghibli",
+        "anime": "anime manga ghibli japanese_animation japanese_cartoon",
         "cartoon": "cartoon cartoons cartoonish comic comics comic_book",
         "animation": "animated animation animations",
-        "3d": "3d cgi pixar 3-d octane unreal_engine blender_render",
-        "clay": "claymation clay plasticine stop-motion stop_motion",
-        "pixel": "pixel_art pixel-art 8-bit 16-bit voxel",
-        "watercolor": "watercolor watercolour water_color",
+        "3d": "3d cgi pixar 3_d octane unreal_engine blender_render computer_animated computer-animated",
+        "clay": "claymation clay_animation clay-animation clay_animated clay-animated clay_style plasticine_animation plasticine_style stop-motion stop_motion",
+        "pixel": "pixel_art pixel-art pixelart pixel_graphics pixel_style 8_bit 16_bit voxel",
+        "watercolor": "watercolor watercolour water_color aquarelle",
         "oil": "oil_painting oil-painting oil_on_canvas van_gogh impressionist impressionism monet",
         "ink": "ink_wash ink_painting sumi-e",
         "ukiyo-e": "ukiyo ukiyo-e hokusai",
         "sketch": "pencil_sketch sketch_style sketch_of pencil_drawing charcoal_drawing hand-drawn line_art line_drawing doodle",
         "paper": "paper_cutout papercut origami",
-        "monochrome": "monochrome monochromatic film_noir noir",
+        "monochrome": "monochrome monochromatic film_noir noir greyscale grayscale",
         "sepia": "sepia",
         "cyberpunk": "cyberpunk",
         "steampunk": "steampunk",
@@ -173,40 +173,40 @@ DRAWN = listed(
 
 CAMERA: dict[str, list[tuple[str, str]]] = {
     "camera move": [
-        ("pan left", r"pan(?:s|ning|ned)? (?:slowly |smoothly |gently |quickly )?(?:to the |towards? the )?left|pan-left|left(?:ward)? pan"),
-        ("pan right", r"pan(?:s|ning|ned)? (?:slowly |smoothly |gently |quickly )?(?:to the |towards? the )?right|pan-right|right(?:ward)? pan"),
+        ("pan left", r"pan(?:s|ning|ned)? (?:slowly |smoothly |gently |across )*from (?:the )?right to (?:the )?left|camera (?:slowly |smoothly |gently )?(?:sweep|swing|turn|swivel)s? (?:slowly )?(?:to the )?left|pan(?:s|ning|ned)? (?:slowly |smoothly |gently |quickly )?(?:to the |towards? the )?left|pan-left|left(?:ward)? pan"),
+        ("pan right", r"pan(?:s|ning|ned)? (?:slowly |smoothly |gently |across )*from (?:the )?left to (?:the )?right|camera (?:slowly |smoothly |gently )?(?:sweep|swing|turn|swivel)s? (?:slowly )?(?:to the )?right|pan(?:s|ning|ned)? (?:slowly |smoothly |gently |quickly )?(?:to the |towards? the )?right|pan-right|right(?:ward)? pan"),
         ("tilt up", r"tilt(?:s|ing|ed)? (?:slowly |smoothly |gently )?up(?:wards?)?|upward tilt|pan(?:s|ning)? up"),
         ("tilt down", r"tilt(?:s|ing|ed)? (?:slowly |smoothly |gently )?down(?:wards?)?|downward tilt|pan(?:s|ning)? down"),
         ("zoom in", r"zoom(?:s|ing|ed)?[ -](?:slowly |smoothly |gently |quickly )?in(?:to)?\b|(?:slow|fast|smooth|gentle|quick|crash) zoom in"),
         ("zoom out", r"zoom(?:s|ing|ed)?[ -](?:slowly |smoothly |gently |quickly )?(?:out|back)"),
-        ("push in", r"camera (?:is )?(?:slowly |smoothly |gently )?(?:push(?:es|ing)?|moves|moving) (?:slowly |smoothly |gently )?(?:in\b|into|closer|forward|towards?)|camera (?:slowly |gently )?approach(?:es|ing)|doll(?:y|ies|ying)[ -](?:slowly |smoothly |gently )?(?:in\b|forward|towards?|into)|(?:slow|smooth|gentle|steady) push\b|push[ -]in\b(?! (?:an?|the|his|her|its|their)\b)|(?:, |slowly |smoothly |gently )push(?:es|ing) in\b(?! (?:an?|the|his|her|its|their)\b)"),
-        ("pull out", r"camera (?:is )?(?:slowly |smoothly |gently )?(?:pull(?:s|ing)?|moves|moving) (?:slowly |smoothly |gently )?(?:out|back|away)\b|camera (?:slowly |gently )?retreat(?:s|ing)|doll(?:y|ies|ying)[ -](?:slowly |smoothly |gently )?(?:out|back|away)\b|(?:slow|smooth|gentle|steady) pull\b|pull[ -](?:out|back|away)\b(?! (?:an?|the|his|her|its|their|of|from)\b)|(?:, |slowly |smoothly |gently )pull(?:s|ing) (?:out|back|away)\b(?! (?:an?|the|his|her|its|their|of|from)\b)"),
-        ("orbit", r"orbit(?:s|ing)?\b|camera (?:slowly )?(?:circles|circling|rotates around|revolves|arcs)|360[- ]degree|arc shot"),
-        ("tracking", r"tracking shot|camera (?:slowly |smoothly )?(?:tracks|follows|following|tracking)|follow shot|dolly shot|trucking shot|steadicam"),
+        ("push in", r"camera (?:is )?(?:slowly |smoothly |gently )?(?:push(?:es|ing)?|moves|moving) (?:slowly |smoothly |gently )?(?:in\b|into|closer|forward|towards?)|camera (?:slowly |gently )?approach(?:es|ing)|doll(?:y|ies|ying)[ -](?:slowly |smoothly |gently )?(?:in\b|forward|towards?|into)|(?:slow|smooth|gentle|steady) push\b|push[ -]in\b(?! (?:an?|the|his|her|its|their)\b)|(?:(?<=, )|slowly |smoothly |gently )push(?:es|ing) in\b(?! (?:an?|the|his|her|its|their)\b)"),
+        ("pull out", r"camera (?:is )?(?:slowly |smoothly |gently )?(?:pull(?:s|ing)?|moves|moving) (?:slowly |smoothly |gently )?(?:out|back|away)\b|camera (?:slowly |gently )?retreat(?:s|ing)|doll(?:y|ies|ying)[ -](?:slowly |smoothly |gently )?(?:out|back|away)\b|(?:slow|smooth|gentle|steady) pull\b|pull[ -](?:out|back|away)\b(?! (?:an?|the|his|her|its|their|of|from)\b)|(?:(?<=, )|slowly |smoothly |gently )pull(?:s|ing) (?:out|back|away)\b(?! (?:an?|the|his|her|its|their|of|from)\b)"),
+        ("orbit", r"orbit(?:s|ing)?\b|orbital (?:shot|camera|move|movement)|camera (?:is )?(?:slowly |smoothly |gently )?(?:circl(?:es|ing)|rotat(?:es|ing) around|revolv(?:es|ing)|arc(?:s|ing)\b)|camera (?:[\w-]+ ){0,4}?(?:in an? (?:full |complete |slow |smooth |wide |gentle )*(?:circle|arc|loop)|(?:full|complete|half) (?:circle|loop)|all the way a?round)|(?:circling|circular) (?:camera|shot|tracking|dolly)|360[- ]degree|\b360 (?:shot|spin|view|rotation|turn|move|pan|camera)|arc(?:ing)? shot"),
+        ("tracking", r"tracking (?:shot|camera)|camera (?:is )?(?:slowly |smoothly |closely )?(?:tracks|follows|following|tracking)|follow(?:ing)? shot|follow[- ]cam(?:era)?|dolly shot|trucking shot|steadicam"),
         ("truck left", r"camera (?:slowly |smoothly |gently )?(?:truck|slide|move|track)(?:s|ing)? (?:slowly )?(?:to the )?left\b|(?:truck(?:ing)?|slider?|tracking)(?: shot)?,? left\b"),
         ("truck right", r"camera (?:slowly |smoothly |gently )?(?:truck|slide|move|track)(?:s|ing)? (?:slowly )?(?:to the )?right\b|(?:truck(?:ing)?|slider?|tracking)(?: shot)?,? right\b"),
         ("crane up", r"crane(?:s)? up|camera (?:rises|ascends|lifts)|pedestal up|boom up"),
         ("crane down", r"crane(?:s)? down|camera (?:descends|lowers)|pedestal down|boom down"),
-        ("static", r"static (?:shot|camera)|(?:fixed|locked[- ]off|locked|stationary|still|motionless) (?:shot|camera)|camera (?:is |stays |remains )?(?:static|still|fixed|stationary|locked)|tripod shot"),
+        ("static", r"(?:static|fixed|stationary|motionless|unmoving|immobile|still|locked|locked[- ]?(?:off|down)) (?:(?:wide|medium|close-up|long|full|low[- ]angle|high[- ]angle|aerial|overhead|establishing|side|side-on|front|frontal|macro|tripod|single|cinematic) ){0,2}(?:shot|camera|cam|framing)|(?:static|fixed|locked[- ]?off) (?:(?:wide|medium|close-up|long|full|low[- ]angle|high[- ]angle|aerial|overhead|establishing|side|side-on|front|frontal|macro|tripod|single|cinematic) ){0,2}frame\b|locked[- ]off|(?<=[,.] )static(?= [,.]|$)|camera (?:is |stays |remains |stands |sits |holds |kept |being |completely |perfectly |absolutely |totally |entirely |in a )*(?:static|still|fixed|stationary|motionless|locked|unmoving|immobile)\b|camera (?:that )?(?:(?:does|do|is|did) not|doesn't|don't|isn't|never) (?:mov(?:e|es|ing)|pan|shift|budge)|(?:no|without(?: any)?) camera (?:move|moves|movement|movements|motion)|tripod[- ](?:shot|view|mounted)|(?:shot|filmed|taken|camera|recorded) (?:on|from) a tripod"),
         ("handheld", r"hand-?held|shak(?:y|ing) (?:camera|cam|effect|footage)|camera shak(?:es|e|ing)"),
         ("rack focus", r"rack(?:ing)? focus|focus pull"),
     ],
     "shot": [
-        ("close-up", r"(?:extreme )?close[- ]?up|macro (?:shot|view|lens)"),
-        ("wide", r"(?:extreme )?wide[- ](?:angle )?(?:shot|view)|wide[- ]angle|long shot|establishing shot|full shot"),
-        ("medium", r"medium (?:shot|close)|mid[- ]shot|waist[- ]up"),
+        ("close-up", r"(?:extreme )?close[- ]?up|macro (?:shot|view|lens)|tight(?:ly)? (?:shot|framing|framed|frame|crop|cropped|close)|framed (?:very )?tight(?:ly)?|close (?:shot|framing)"),
+        ("wide", r"(?:extreme |very |ultra[- ]?)?wide[- ](?:(?:angle|static|locked[- ]off|fixed|establishing|aerial|drone|cinematic|tracking|master|landscape|handheld|low[- ]angle|high[- ]angle|overhead|opening) ){0,2}(?:shot|view|frame|framing|composition)|wide[- ]angle|framed (?:very )?wide(?:ly)?|long shot|establishing shot|full shot"),
+        ("medium", r"medium[- ](?:shot|close|framing|view|frame)|mid[- ]shot|(?:from the )?waist[- ]up"),
     ],
     "camera position": [
-        ("aerial", r"aerial|drone|bird'?s?[- ]eye|from above|top[- ]down|overhead (?:shot|view)"),
-        ("low angle", r"low[- ]angle|worm'?s?[- ]eye|from below|low[- ]shot"),
+        ("aerial", r"aerial|drone[- ](?:shot|view|footage|video|camera|perspective|clip|angle|flyover|fly-over|flight|pass|orbit|pull|reveal|tracking)|(?<!\ba )(?<!\ban )(?<!\bthe )(?<!\bdelivery )(?<!\btoy )(?<!\bquadcopter )drone\b|(?:from|by|via|with|using) (?:an? |the )?(?:[\w-]+ )?drone\b|bird'?s?[- ]eye|from (?:directly |straight |high |far )?above|top[- ]down|overhead (?:shot|view|angle|camera|framing|perspective|footage)"),
+        ("low angle", r"low(?:[- ]camera)?[- ](?:angle|viewpoint|vantage)|worm'?s?[- ]eye|from below|low[- ]shot"),
         ("first person", r"first[- ]person|\bpov\b|point[- ]of[- ]view"),
         ("over the shoulder", r"over[- ]the[- ]shoulder"),
-        ("front", r"front(?:al)? view|from the front"),
-        ("side", r"side view|from the side|in profile|profile view"),
-        ("back", r"rear view|back view|from behind(?! (?:an?|the|his|her|some)\b)"),
+        ("front", r"front(?:al)?[- ](?:view|shot|angle)|from the front|front-on"),
+        ("side", r"side(?:[- ]on)?[- ](?:view|shot|angle|profile)|side-on|from the side|in profile|profile (?:view|shot|angle)"),
+        ("back", r"rear[- ](?:view|shot|angle)(?! mirror)|back[- ](?:view|shot)|from the rear|from behind(?! (?:an?|the|his|her|some)\b)"),
     ],
     "speed": [
-        ("slow motion", r"slow[- ]?mo(?:tion)?\b|slowed down|120 ?fps|240 ?fps"),
+        ("slow motion", r"slow?[- ]?mo(?:tion)?\b|slowed down|120 ?fps|240 ?fps"),
         ("time-lapse", r"time[- ]?lapse|hyper[- ]?lapse|fast[- ]?forward|sped[- ]up"),
     ],
 }  # fmt: skip

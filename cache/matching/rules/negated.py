@@ -12,6 +12,14 @@ from cache.matching.rules.plain_words import FUNCTION
 from cache.matching.rules.words import folded, stem
 
 _UN = re.compile(r"\b(?:un|non-?)([a-z]{4,})\b")
+_IN_ITSELF = re.compile(r"\b(?:(?:un|non-?)([a-z]{4,})|([a-z]{3,})(?:less|-free))\b")
+_DENYING = re.compile(
+    r"\b(?:not|never|\w+n't|cannot|yet to be|still to be|to be|far from|without being|half|partly|partially|almost|nearly)"
+    r"(?: (?:yet|fully|quite|been|being|be|even|completely))*$"
+)
+_UNDONE_THINGS = frozenset(
+    stem(word) for word in listed("box mask button veil cork hook chain lock leash pin saddle buckle crate cap screw string")
+)
 _NOT_UN = frozenset(["unless", "until", "under", "unity", "union", "unlike", "university", "universe", "unicorn", "uniform", "unique"])
 # What a thing is made of, told as such; "made of old wood" is made of wood.
 _MADE = re.compile(
@@ -41,12 +49,36 @@ def negated(new: Slots, cached: Slots) -> Iterator[str]:
             yield f"how many: {match.group()} / {many.group()}"
 
 
+def _denied(root: str, slots: Slots) -> bool:
+    """True if every mention of this word, by its stem, is one that says it is not so: "not yet finished", "still to be painted"."""
+    tokens = slots.plain.split()
+    places = [at for at, word in enumerate(tokens) if stem(word) == root]
+    return bool(places) and all(_DENYING.search(" ".join(tokens[max(0, at - 4) : at])) is not None for at in places)
+
+
+def _undoing(verb: str, other: Slots) -> bool:
+    """True of the doing of "unboxing" or "unmasking" where the other prompt only has the thing: a box, a mask."""
+    root = stem(verb)
+    told = [word for word in other.plain.split() if stem(word) == root]
+    return root in _UNDONE_THINGS and verb.endswith("ing") and not any(word.endswith(("ing", "ed")) for word in told)
+
+
+def said_otherwise(no: str, new: Slots, cached: Slots) -> bool:
+    """True if one word of the clip's prompt denies what follows `no` in the ask: "not paved" / "unpaved", "no clouds" / "cloudless"."""
+    tokens = new.plain.split()
+    near = next((tokens[at + 1 : at + 5] for at, word in enumerate(tokens) if word == no), [])
+    denied_there = {stem(match[1] or match[2]) for match in _IN_ITSELF.finditer(cached.plain)}
+    return any(stem(word) in denied_there for word in near if word not in FUNCTION)
+
+
 def _taken_back(new: Slots, cached: Slots) -> Iterator[str]:
     for one, other, turned in ((new, cached, False), (cached, new, True)):
         for match in _UN.finditer(one.plain):
             root = stem(match[1])
             if match.group() in _NOT_UN or root in one.stems or root not in other.stems or stem(match.group()) in other.stems:
                 continue
+            if _denied(root, other) or _undoing(match[1], other):
+                continue  # "not yet finished" is unfinished, and who unboxes a gift has a box
             said = (match[1], match.group()) if turned else (match.group(), match[1])
             yield f"not so: {said[0]} / {said[1]}"
 

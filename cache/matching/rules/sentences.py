@@ -33,6 +33,48 @@ def noun_after(tokens: list[Word], at: int) -> Word | None:
     return None
 
 
+_COLLECTIVE = lexicon.listed(
+    "people men women children geese mice feet teeth sheep deer fish cattle police aircraft wolves oxen dice cacti fungi salmon bison"
+)
+_PERSON = lexicon.listed("man woman person boy girl guy lady kid")
+# With a number before them they describe what follows: a four wheel cart.
+_MEASURING = lexicon.listed(
+    "wheel door story storey tier lane star piece hour minute second day week month year meter metre foot inch mile pound kilo dollar euro"
+    " rupee cent string leaf tone way part course page speed player seat bedroom storied level layer mast rail"
+)
+_RUN = 3  # words of one name that stand side by side: "ten wind farm turbines"
+
+
+def named_by(tokens: list[Word], at: int) -> list[Word]:
+    """The words of the name after `at`, its head last, where no verb may follow: "a wind farm" is both wind and farm."""
+    noun = noun_after(tokens, at)
+    if noun is None:
+        return []
+    found = [noun]
+    for word in tokens[tokens.index(noun, at) + 1 :][: _RUN - 1]:
+        if not word.is_content or word.is_mark or not word.text.isalpha() or word.text.endswith(("s", "ing", "ed", "ly")):
+            break
+        found.append(word)
+    return found
+
+
+def counted_thing(tokens: list[Word], at: int, number: str) -> Word | None:
+    """The thing that a number before `at` counts: of "ten wind turbines" the turbines, since one that is counted is a plural."""
+    noun = noun_after(tokens, at)
+    if noun is None or number == "1" or _is_plural(noun) or not noun.text.isalpha() or noun.text in _PERSON | _MEASURING:
+        return noun  # "a 10-year-old boy", "a two door car", and "2 man fights", as some write
+    for word in tokens[tokens.index(noun, at) + 1 :][: _RUN - 1]:
+        if not word.is_content or word.is_mark or word.text.endswith(("ing", "ed", "ly")):
+            break
+        if _is_plural(word):
+            return word
+    return noun
+
+
+def _is_plural(word: Word) -> bool:
+    return word.text in _COLLECTIVE or (word.text.endswith("s") and not word.text.endswith(("ss", "us", "is")))
+
+
 def roles(tokens: list[Word]) -> Iterator[Fact]:
     """The roles, who does what to whom: heads introduced by a determiner with one verb between them, the passive turned round."""
     heads: list[tuple[int, int, Word]] = []

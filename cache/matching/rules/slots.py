@@ -9,20 +9,19 @@ from functools import lru_cache
 from cache.matching.reading.language import is_english
 from cache.matching.reading.wording import as_read
 from cache.matching.rules import lexicon
+from cache.matching.rules.bindings import LIVES
+from cache.matching.rules.camera import camera_facts, still_camera
 from cache.matching.rules.differences import difference
 from cache.matching.rules.exclusive import EXCLUSIVE
 from cache.matching.rules.facts import Fact, Slots
 from cache.matching.rules.names import names
 from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.rules.plain_words import HARMLESS
-from cache.matching.rules.sentences import DETERMINERS, MODIFIERS, changes, events, noun_after, roles
+from cache.matching.rules.sentences import DETERMINERS, MODIFIERS, changes, counted_thing, events, named_by, noun_after, roles
 from cache.matching.rules.words import Word, folded, is_foreign, quotations, stem, words
 
 __all__ = ["Fact", "Slots", "difference", "read"]
 
-_CAMERA = {slot: [(value, re.compile(rf"\b(?:{pattern})")) for value, pattern in rows] for slot, rows in lexicon.CAMERA.items()}
-# Most prompts say nothing of the camera: one look spares them the many.
-_ANY_CAMERA = re.compile(rf"\b(?:{'|'.join(pattern for rows in lexicon.CAMERA.values() for _, pattern in rows)})")
 _LISTS = {
     "time of day": lexicon.TIMES,
     "weather": lexicon.WEATHER,
@@ -37,11 +36,20 @@ for _place, (_slot, _phrase, _value) in enumerate((slot, *entry) for slot, table
     _LISTED.setdefault(_phrase.split()[0], []).append((_place, _phrase.split(), _slot, _value))
 _MONOCHROME = re.compile(
     r"\b(?:in|a) black[ -]and[ -]white(?= (?:photo|film|footage|video|style|movie|image|cinema|tones)|$| ,| \.)"
-    r"|black[ -]and[ -]white (?:photo|film|footage|video|style|movie|image|cinema)"
-    r"|, black[ -]and[ -]white(?= ,|$| \.)|^black[ -]and[ -]white ,"
+    r"|black[ -]and[ -]white (?:[a-z]+-style |animated |vintage |old |silent |grainy )?"
+    r"(?:photo|photography|film|footage|video|style|movie|image|cinema|cinematography|clip|tones)"
+    r"|\bb w\b|, black[ -]and[ -]white(?= ,|$| \.)|^black[ -]and[ -]white ,"
+)
+# Clay as a material is no style of film: of a potter's hands there is only footage. A person or an animal of clay is modelled.
+_FIGURES = rf"(?:{LIVES}|characters?|figures?|puppets?|world|people)"
+_CLAYMATION = re.compile(
+    rf"\b(?:{_FIGURES}|everything) (?:[a-z]+ )?made (?:[a-z]+ )?(?:out )?of (?:[a-z]+ )?(?:clay|plasticine)\b"
+    rf"|\b(?:clay|plasticine) (?:{_FIGURES}|film|art style|render|look|aesthetic)\b"
+    r"|, (?:clay|plasticine)(?= ,|$| \.)|^(?:clay|plasticine) ,"
 )
 _SEASON_FALL = re.compile(r"\b(?:in|during) (?:the )?(fall|spring)\b(?! of| from)|\b(fall|spring) (?:leaves|foliage|colou?rs|blossoms?)\b")
 _UNITS = re.compile(r"^\d+(?:k|p|mm|fps|bit|°|%)|^\d+[a-z]+$")
+_STYLED = re.compile(r"-(?:style|styled|inspired|look)$")
 _STYLE_WORDS = set(_LISTS["style"])
 _AFTER_A_THING = {
     "is",
@@ -69,6 +77,14 @@ _AFTER_A_THING = {
     ".",
     ",",
 }
+_NO_THINGS = {
+    ("8", "bit"),
+    ("16", "bit"),
+    ("3", "d"),
+    ("2", "d"),
+    ("360", "degree"),
+    ("360", "degrees"),
+}  # a look or a turn, and nothing counted
 _COPULAS = {"is", "are", "was", "were"}
 
 
@@ -83,7 +99,7 @@ def read(text: str) -> Slots:
     facts += _modifiers(tokens)
     facts += _negations(tokens)
     facts += _actors(tokens)
-    facts += _camera(plain)
+    facts += camera_facts(plain)
     facts += _listed(tokens, plain)
     facts += _opposites(tokens)
     facts += names(tokens, _STYLE_WORDS)
@@ -116,26 +132,34 @@ def _counts(tokens: list[Word]) -> Iterator[Fact]:
         if value == "1" and after in {"of", "another", "side", "by", "hand", "who", "that"}:
             continue
         if value:
-            noun = noun_after(tokens, at + 1)
-            if noun is None or not (noun.stem.isalpha() or "-" in noun.stem):
-                yield Fact("number", value, words=word.text)
-            else:
-                yield Fact("count", value, noun.stem, noun.text, word.text)
+            yield from _counted_as(tokens, at, value)
         elif word.text in {"a", "an", "another"} and after not in {"few", "lot", "couple", "pair", "group", "dozen"}:
-            noun = noun_after(tokens, at + 1)
-            if noun is not None:
+            for noun in named_by(tokens, at + 1):
                 yield Fact("single", "1", noun.stem, noun.text, word.text)
         elif (word.text[0].isdigit() or word.text[0] == "-") and (not _UNITS.match(word.text) or "°" in word.text):
             yield Fact("number", word.text, words=word.text)
 
 
+def _counted_as(tokens: list[Word], at: int, value: str) -> Iterator[Fact]:
+    """The fact of a number at this place, with the thing that it counts."""
+    said = tokens[at].text
+    noun = counted_thing(tokens, at + 1, value)
+    if noun is None or not (noun.stem.isalpha() or "-" in noun.stem):
+        yield Fact("number", value, words=said)
+    elif (value, noun.text) not in _NO_THINGS:
+        for one in named_by(tokens, at + 1) if value == "1" else [noun]:
+            yield Fact("count", value, one.stem, one.text, said)
+
+
 def _modifiers(tokens: list[Word]) -> Iterator[Fact]:
     for at, word in enumerate(tokens):
+        if word.text in {"black", "white"} and _is_monochrome(tokens, at):
+            continue
         if word.text == "orange" and _is_fruit(tokens, at):
             yield Fact("fruit or vegetable", "orange", words=word.text)
             continue
         for slot, value in MODIFIERS.get(word.text, ()):
-            noun = noun_after(tokens, at + 1)
+            noun = None if _alone(tokens, at) else noun_after(tokens, at + 1)
             if noun is None or _predicate(tokens, at):
                 noun = _noun_before(tokens, at) or noun
             if slot == "colour":
@@ -150,6 +174,24 @@ def _is_fruit(tokens: list[Word], at: int) -> bool:
         return False
     after = [word.text for word in tokens[at + 1 : at + 3]]
     return not after or after[0] in _AFTER_A_THING or (after[0] == "and" and after[-1] in DETERMINERS)
+
+
+def _alone(tokens: list[Word], at: int) -> bool:
+    """True of a tag of its own, as in "handbag, tan, studio light": it belongs to no next thing. In "a big, red, shiny apple" it does."""
+    if not 1 < at < len(tokens) - 1 or (tokens[at - 1].text, tokens[at + 1].text) != (",", ","):
+        return False
+    before = tokens[at - 2].text
+    return before not in MODIFIERS and before not in lexicon.ADJECTIVES and not before.endswith(("y", "ful", "ous"))
+
+
+def _is_monochrome(tokens: list[Word], at: int) -> bool:
+    """True if this "black" or "white" says how the film is made, and is no thing's colour."""
+    start = at if tokens[at].text == "black" else at - 2
+    if start < 0 or [word.text for word in tokens[start : start + 3]] != ["black", "and", "white"]:
+        return False
+    texts = [word.text for word in tokens]
+    place = len(" ".join(texts[:start])) + (start > 0)
+    return any(match.start() <= place + 1 and place < match.end() for match in _MONOCHROME.finditer(" ".join(texts)))
 
 
 def _predicate(tokens: list[Word], at: int) -> bool:
@@ -169,6 +211,8 @@ def _noun_before(tokens: list[Word], at: int) -> Word | None:
 
 
 def _negations(tokens: list[Word]) -> Iterator[Fact]:
+    texts = [word.text for word in tokens]
+    still = "camera" in texts and still_camera(" ".join(texts))
     for at, word in enumerate(tokens):
         apart = word.text == "with" and at + 1 < len(tokens) and tokens[at + 1].text == "out"
         if word.text in lexicon.NEGATIONS or apart:
@@ -176,6 +220,8 @@ def _negations(tokens: list[Word]) -> Iterator[Fact]:
                 continue
             rest = [next_ for next_ in tokens[at + 1 : at + 5] if next_.is_content and next_.text not in lexicon.NEGATIONS]
             about = rest[0] if rest else None
+            if still and about is not None and "camera" in {near.text for near in tokens[max(0, at - 3) : at + 4]}:
+                continue  # "no camera movement" is a camera that stands still
             yield Fact("negation", "no", about.stem if about else "", about.text if about else "", word.text)
 
 
@@ -191,20 +237,13 @@ def _actors(tokens: list[Word]) -> Iterator[Fact]:
             yield Fact("actor", f"{gender}/{age}", word.stem, word.text, word.text)
 
 
-def _camera(plain: str) -> Iterator[Fact]:
-    if _ANY_CAMERA.search(plain) is None:
-        return
-    for slot, rows in _CAMERA.items():
-        for value, pattern in rows:
-            match = pattern.search(plain)
-            if match:
-                yield Fact(slot, value, words=match.group())
-
-
 def _listed(tokens: list[Word], plain: str) -> Iterator[Fact]:
     found: list[tuple[int, str, str, str]] = []
     for at, word in enumerate(tokens):
-        for place, phrase, slot, value in _LISTED.get(word.text, ()):
+        # "anime-style" is anime
+        for place, phrase, slot, value in _LISTED.get(word.text, _LISTED.get(_STYLED.sub("", word.text), ())):
+            if word.text != phrase[0] and slot != "style":
+                continue
             if len(phrase) == 1 or [near.text for near in tokens[at : at + len(phrase)]] == phrase:
                 found.append((place, slot, value, " ".join(phrase)))
     seen = set()
@@ -214,6 +253,8 @@ def _listed(tokens: list[Word], plain: str) -> Iterator[Fact]:
             yield Fact(slot, value, words=quoted)
     if (match := _MONOCHROME.search(plain)) is not None:
         yield Fact("style", "monochrome", words=match.group())
+    if (match := _CLAYMATION.search(plain)) is not None:
+        yield Fact("style", "clay", words=match.group())
     if (match := _SEASON_FALL.search(plain)) is not None:
         yield Fact("season", {"fall": "autumn", "spring": "spring"}[match.group(1) or match.group(2)], words=match.group())
 
