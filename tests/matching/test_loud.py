@@ -135,6 +135,8 @@ RIGHT = [
     ("a car plant", "a car plant in which a robot arm welds a door"),
     ("师傅揉面", "师傅揉面，面团在案板上来回滚动"),
     ("外卖员快速骑过路口", "外卖员快速骑过路口，慢动作"),
+    ("一只企鹅在冰上滑行，像素艺术", "a penguin slides over the ice, pixel art"),
+    ("折纸鹤在风中旋转", "an origami crane turns in the wind"),
 ]
 
 
