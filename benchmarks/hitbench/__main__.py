@@ -13,10 +13,8 @@ import json
 from pathlib import Path
 
 from benchmarks.hitbench.judges import open_judge
-from benchmarks.hitbench.pairs import pairs
+from benchmarks.hitbench.pairs import PARTS, pairs
 from benchmarks.hitbench.scores import Judged, by_kind, calibration, precision_over_hit_rate, recall_at, share
-
-PARTS = ("en", "zh", "handwritten", "one_fact")
 
 
 def main() -> None:

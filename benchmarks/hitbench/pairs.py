@@ -10,7 +10,8 @@ from pathlib import Path
 from benchmarks.prompts import handwritten, one_fact
 
 HERE = Path(__file__).parent
-FILES = ("en.jsonl", "zh.jsonl")
+FILES = ("en.jsonl", "zh.jsonl", "later_en.jsonl", "later_zh.jsonl")
+PARTS = (*(name.removesuffix(".jsonl") for name in FILES), "handwritten", "one_fact")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class LabelledPair:
     part: str
 
 
-def pairs(parts: tuple[str, ...] = ("en", "zh", "handwritten", "one_fact")) -> Iterator[LabelledPair]:
+def pairs(parts: tuple[str, ...] = PARTS) -> Iterator[LabelledPair]:
     """All pairs of the parts named, in the order of their files."""
     for name in FILES:
         part = name.removesuffix(".jsonl")

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Locator, Page, Playwright, Request
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE_MS = 60_000  # two busy cores may render, encode and draw at once
+PATIENCE_MS = 150_000  # two busy cores may render, encode and draw at once
 HOW = """no Chromium was found, and these tests drive a real one.
   Debian, Ubuntu: apt-get install --no-install-recommends chromium
   elsewhere: install Chromium or Chrome and name it: CHROMIUM=/path/to/chrome make test-browser

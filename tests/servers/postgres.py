@@ -23,7 +23,7 @@ import psutil
 import psycopg
 
 USER = "postgres"
-_PATIENCE = 60.0
+_PATIENCE = 120.0
 _UNPRIVILEGED = "nobody"  # PostgreSQL refuses to run as root
 # Processes are killed here, machines are not: what the kernel holds is as good as on disk.
 _FAST = {"fsync": "off", "full_page_writes": "off", "shared_buffers": "64MB", "max_connections": "200"}

@@ -17,7 +17,7 @@ from minio import Minio
 from minio.error import MinioException
 
 KEY, SECRET, REGION = "test:tester", "testing", "us-east-1"
-_PATIENCE = 60.0  # seconds until it must answer; a start takes about one on an idle machine
+_PATIENCE = 120.0  # seconds until it must answer; a start takes about one on an idle machine
 _TRIAL = "trial"  # a bucket of no use
 _KINDS = ("account", "container", "object")
 
