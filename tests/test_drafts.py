@@ -317,7 +317,8 @@ async def test_a_batch_of_drafts(model: FoundModel, usual: dict[str, Frames]) ->
     recipe = recipe_of(model, "draft")
     orders = [RenderOrder("a red circle", recipe, seed) for seed in (7, 8)]
     made = await renderer.render(orders, lambda _: None, threading.Event())
-    assert np.abs(made[0].frames.astype(int) - usual["draft"]).max() <= 1  # type: ignore[union-attr]  # frames are there
+    assert made[0].frames is not None
+    assert np.abs(made[0].frames.astype(int) - usual["draft"]).max() <= 1
     with pytest.raises(ValueError, match="one Recipe"):
         await renderer.render([orders[0], RenderOrder("a red circle", recipe_of(model, "standard"), 7)], lambda _: None, threading.Event())
     await renderer.close()

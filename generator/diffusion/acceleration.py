@@ -28,7 +28,8 @@ def accelerate(transformers: Sequence[Any], vae: Any, chosen: ChosenSpeed, speed
     forward: they are compiled beneath these, and their texts are read at every step, since reading them ahead would ask for weights that
     are not there.
     """
-    attention, gelu = [_prepare(transformer, chosen, blocks_travel) for transformer in transformers][0]  # noqa: RUF015  # all are prepared
+    prepared = [_prepare(transformer, chosen, blocks_travel) for transformer in transformers]
+    attention, gelu = prepared[0]
     decoding = [f"VAE in {chosen.vae_precision}"]
     if chosen.channels_last:
         _channels_last(vae)

@@ -99,11 +99,30 @@ _SURFACES = frozenset(
     bench machine roof head frame other another bottom top side left right it them him her fireplace stove lamp plant mat rug cloth napkin mirror""")
 )
 
+# A colour of cosmetics, shoes and tights.
+_WARES = (
+    r"(?:lip|lips|lipsticks?|lipgloss|gloss|make-?up|nails?|polish|eye ?shadows?|foundation|blush|palettes?|shades?|tones?|heels?"
+    r"|pumps?|shoes?|sandals?|tights|stockings|nylons|manicure|bras?|colou?rs?|colou?red|pink|beige)"
+)
+_NUDE_SHADE = re.compile(
+    rf"\bnude (?:[\w-]+ ){{0,2}}?{_WARES}\b|\b{_WARES}(?: [\w-]+)?,? (?:in|of|,) (?:an? )?(?:[\w-]+ )?nude\b|\bin nude(?= ?,| ?\.|$| and)"
+)
+_NUDE = re.compile(r"\bnudes?\b|\bnaked\b|\btopless\b|\bnudity\b|\bnsfw\b|\bundress|\berotic")
+# What a clip's prompt says of itself before all else, however long it is.
+_BLACK_AND_WHITE = re.compile(
+    r"^(?:an? |the )?(?:[\w-]+ ){0,2}?(?:black[- ]and[- ]white|monochrome|greyscale|grayscale) (?:[a-z]+[- ]style |animated )?"
+    r"(?:film|video|clip|footage|animation|movie)\b"
+)
+
 
 def additions(new: Slots, cached: Slots) -> Iterator[str]:
+    by_another_name = new.values("style") & cached.values("style")
     for kind, words in loud_in_english(cached.written):
-        if words not in new.written and not asked_in_english(kind, new.written):
+        if words not in new.written and not asked_in_english(kind, new.written) and not (kind == "style" and by_another_name):
             yield f"{kind}: not asked for / {words}"
+    film = _BLACK_AND_WHITE.search(cached.written)
+    if film is not None and "monochrome" not in new.values("style") and not {"black", "whit"} <= new.stems:
+        yield f"style: not asked for / {film.group()}"
     yield from startling(new.written, cached.written)
     yield from _further(new, cached)
     joined = _JOINED.match(cached.written)
@@ -145,6 +164,8 @@ def loud_in_english(text: str) -> tuple[tuple[str, str], ...]:
     """The kinds of what is loud in a clip's prompt, each with its words."""
     found = []
     for kind, pattern in _PATTERNS.items():
+        if kind == "nudity" and len(_NUDE_SHADE.findall(text)) == len(_NUDE.findall(text)):
+            continue
         for match in pattern.finditer(text):
             if _DENIED.search(text[: match.start()]) is None and not (kind == "style" and _PHOTOGRAPHIC.search(match.group())):
                 found.append((kind, match.group()))

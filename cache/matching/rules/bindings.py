@@ -38,8 +38,8 @@ _LIVING = EXCLUSIVE["animal"]
 _PARTS = "hands?|foot|feet|legs?|arms?|fingers?|fingertips?|eyes?|ears?|lips|paws?|hoo(?:f|ves)|claws?|footprints?|pawprints?|bones?|skin"
 _LIMBS = {"hands": "hand", "feet": "foot", "eyes": "eye", "paws": "paw", "legs": "leg", "arms": "arm", "wings": "wing"}
 _LIVE = frozenset([*ACTORS, *_LIVING, "person"])
-LIVES = "|".join(sorted(_LIVE, key=len, reverse=True))
-_PART_OF = re.compile(rf"\b({_PARTS}) of (?:an? |the )?(?:[\w-]+ ){{0,2}}?({LIVES})\b")
+LIVING_THINGS = "|".join(sorted(_LIVE, key=len, reverse=True))
+_PART_OF = re.compile(rf"\b({_PARTS}) of (?:an? |the )?(?:[\w-]+ ){{0,2}}?({LIVING_THINGS})\b")
 # "an orange tent": a thing follows that has the colour.
 _HUED = re.compile(r"\borange(?:-colou?red)? (?!(?:is|on|in|at|next|beside|with|and|sits|lies|rolls|falls|that|which|has|of)\b)(\w+)")
 _FRUITY = frozenset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from cache.matching.rules import lexicon
+from cache.matching.rules.additions import additions
 from cache.matching.rules.bindings import bindings
 from cache.matching.rules.camera import hinted
 from cache.matching.rules.certainty import certainty, choices
@@ -18,7 +19,6 @@ from cache.matching.rules.negated import negated, said_otherwise
 from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.rules.parts import parts
 from cache.matching.rules.plain_words import FUNCTION
-from cache.matching.rules.surprises import surprises
 from cache.matching.rules.words import words
 
 # Two long prompts say so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
@@ -277,7 +277,7 @@ def _swapped(new: Slots, cached: Slots) -> Iterator[str]:
 
 _RULES: tuple[Callable[[Slots, Slots], Iterator[str]], ...] = (
     _quoted, _negation, _counts, _modifiers, _actors, _camera, _listed, _exclusive, _names, _roles, _order, _swapped, _opposites,
-    measures, signs, shares, parts, certainty, choices, compounds, bindings, negated, surprises,
+    measures, signs, shares, parts, certainty, choices, compounds, bindings, negated, additions,
 )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from cache.matching.reading.language import is_english
 from cache.matching.reading.wording import as_read
 from cache.matching.rules import lexicon
-from cache.matching.rules.bindings import LIVES
+from cache.matching.rules.bindings import LIVING_THINGS
 from cache.matching.rules.camera import camera_facts, still_camera
 from cache.matching.rules.differences import difference
 from cache.matching.rules.exclusive import EXCLUSIVE
@@ -41,7 +41,7 @@ _MONOCHROME = re.compile(
     r"|\bb w\b|, black[ -]and[ -]white(?= ,|$| \.)|^black[ -]and[ -]white ,"
 )
 # Clay as a material is no style of film: of a potter's hands there is only footage. A person or an animal of clay is modelled.
-_FIGURES = rf"(?:{LIVES}|characters?|figures?|puppets?|world|people)"
+_FIGURES = rf"(?:{LIVING_THINGS}|characters?|figures?|puppets?|world|people)"
 _CLAYMATION = re.compile(
     rf"\b(?:{_FIGURES}|everything) (?:[a-z]+ )?made (?:[a-z]+ )?(?:out )?of (?:[a-z]+ )?(?:clay|plasticine)\b"
     rf"|\b(?:clay|plasticine) (?:{_FIGURES}|film|art style|render|look|aesthetic)\b"
