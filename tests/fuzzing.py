@@ -33,7 +33,7 @@ PICTURE = (
 def settings(folder: Path) -> dict[str, object]:
     """Those of a server to fuzz: a model of the demo's shape that begins with a picture, too."""
     row = folder / "row.json"
-    told = {name: value for name, value in asdict(DEMO).items() if name not in OURS and value not in (None, ())}
+    told = {name: value for name, value in asdict(DEMO.undistilled).items() if name not in OURS and value not in (None, ())}
     row.write_text(json.dumps(told | {"takes_picture": True}))
     return {**SETTINGS, "MODEL_ROW": row}
 
