@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cache.matching.encoding.encoders import Encoders
-from cache.matching.judge import LEAST_SIMILARITY, Accepted, before_verifier, judge
+from cache.matching.judge import Accepted, before_verifier, judge
 
 _BLOCK = 512  # rows of similarities held at a time
+_LIKELY = 0.5  # cosine under which so few pairs are accepted that a plan's time is better spent on others
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,7 @@ class CoverCandidate:
     similarity: float
 
 
-def nominate(
-    vectors: NDArray[np.float32], worth: Sequence[float], nearest: int, most: int, floor: float = LEAST_SIMILARITY
-) -> list[CoverCandidate]:
+def nominate(vectors: NDArray[np.float32], worth: Sequence[float], nearest: int, most: int, floor: float = _LIKELY) -> list[CoverCandidate]:
     """For each prompt its `nearest` neighbours over `floor` as those that may cover it; at most `most` pairs in all, of
     the prompts that are worth most. `vectors` are of length 1.
     """

@@ -35,7 +35,8 @@ class Rejected:
 
 
 Judgement = Accepted | Rejected
-LEAST_SIMILARITY = 0.5  # cosine under which two prompts hardly ever show one thing, and no judge was ever seen to accept
+LEAST_SIMILARITY = 0.35  # cosine under which two prompts hardly ever show one thing, and no judge was ever seen to accept
+_TELLING = 0.5  # from here on the reason of a rule says more than the similarity
 
 
 def before_verifier(new: str, cached: str, similarity: float, calibration: Calibration | None, max_wrong: float = 1.0) -> Rejected | None:
@@ -51,10 +52,11 @@ def before_verifier(new: str, cached: str, similarity: float, calibration: Calib
     calibration = calibration.of(new, cached)
     if read(new).foreign or read(cached).foreign:
         return Rejected("language: the judge reads English and Chinese only", 0.0)
-    reason = by_rule(new, cached) if similarity >= LEAST_SIMILARITY else None
+    least = calibration.least_similarity(new, cached)
+    reason = by_rule(new, cached) if similarity >= min(least, _TELLING) else None
     if reason is not None:
         return Rejected(reason, 0.0)
-    if similarity < (least := calibration.least_similarity(new, cached)):
+    if similarity < least:
         return Rejected(f"similarity {similarity:.2f} is under {least:.2f}", 0.0)
     if calibration.hopeless(new, cached, similarity, max_wrong):
         return Rejected("too few words in common", 0.0)

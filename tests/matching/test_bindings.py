@@ -193,3 +193,13 @@ def test_a_further_subject_is_seen_behind_other_words_for_what_was_asked(how: st
     assert "one more subject" in (
         told("a man feeding ducks at a pond", f"a man feeds ducks at a lake {how} a huge {who} crawls out beside him") or ""
     )
+
+
+@given(st.sampled_from(["garage", "cave", "barn", "tunnel"]), st.sampled_from(["car", "minivan", "truck"]), st.booleans())
+def test_into_a_thing_is_not_out_of_it(thing: str, what: str, turned: bool) -> None:
+    into = f"a {what} backing into a {thing} from the street"
+    out = f"A {what} reverses out of an old {thing} into the street"
+    new, cached = (out, into) if turned else (into, out)
+    assert told(new, cached)
+    assert "into or out" not in (told(f"a {what} comes out of a {thing}", out) or "")
+    assert "into or out" not in (told(into, f"a {what} backs into a dark {thing}, then out of the {thing}") or "")

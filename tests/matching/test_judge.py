@@ -89,6 +89,20 @@ def test_the_nearer_two_prompts_are_the_less_the_verifier_must_say(encoders: Enc
     assert (needed[0], needed[-1]) == (encoders.calibration.least[0][1], encoders.calibration.least[-1][1])
 
 
+def test_far_pairs_in_chinese_need_a_plain_yes_and_pass_every_rule(encoders: Encoders) -> None:
+    table = encoders.calibration
+    far = "一台红色机甲从云层中坠下"
+    answers = {word: judge("机甲从天而降", far, 0.4, Entailment(word), table, 0.02) for word in (3.0, 3.6)}
+    assert isinstance(answers[3.0], Rejected)
+    assert isinstance(answers[3.6], Accepted)
+    assert isinstance(judge("机甲从天而降", far, 0.5, Entailment(3.0), table, 0.02), Accepted)
+    assert judge("机甲从天而降", far, 0.34, Entailment(9.0), table, 0.02) == Rejected("similarity 0.34 is under 0.35", 0.0)
+    assert judge("一只猫", "一只狗", 0.4, Entailment(9.0), table, 0.02) == Rejected("animal: 猫 / 狗", 0.0)
+    across = judge("a falling robot", far, 0.6, Entailment(9.0), table, 0.02)
+    assert across == Rejected("similarity 0.60 is under 0.65", 0.0)
+    assert judge("two hens", "three hens", 0.4, Entailment(9.0), table, 0.02) == Rejected("similarity 0.40 is under 0.55", 0.0)
+
+
 def _rows(pairs: list[tuple[str, str]], models: Path, max_wrong: float = 0.02) -> list[dict[str, object]]:
     lines = [json.dumps({"new": new, "cached": cached}) for new, cached in pairs]
     return [json.loads(row) for row in judge_rows(lines, "", "", models, max_wrong)]

@@ -2,7 +2,7 @@
 
 python -m training.judge.fit score MATERIAL DATA SCORED.json.gz
 python -m training.judge.fit DATA prior FLOOR
-python -m training.judge.fit fit SCORED.json.gz TABLE.json '{"prior": {"english": 0.5, "chinese": 0.5}, "floor": {…}, "least": {…}, "between": 0.65}'
+python -m training.judge.fit fit SCORED.json.gz TABLE.json '{"prior": {"english": 0.5, "chinese": 0.5}, "floor": {…}, "least": {…}, "between": 0.65, "down_to": {…}}'
 """
 
 from __future__ import annotations
@@ -154,9 +154,18 @@ def _family(kind: str) -> tuple[str, float]:
     return next(((name, share) for name, (share, kinds) in FAMILIES.items() if kind in kinds), HARD)
 
 
-def fit(scored: Path, table: Path, shares: dict[str, float], floors: dict[str, float], least: dict[str, Any], between: float) -> None:
+def fit(
+    scored: Path,
+    table: Path,
+    shares: dict[str, float],
+    floors: dict[str, float],
+    least: dict[str, Any],
+    between: float,
+    down_to: dict[str, float],
+) -> None:
     """A table for English and one for pairs with Chinese. `least`: the verifier's word under which nothing is served, or points of
-    similarity and word between which it lies. `between`: the cosine under which nothing is served across the languages.
+    similarity and word between which it lies. `between`: the cosine under which nothing is served across the languages. `down_to`: a lower floor of a table than the one that it
+    is fitted over, for pairs that are so seldom right that `least` asks more of them.
     """
     made = json.loads(gzip.open(scored, "rt").read())
     sides = {"english": False, "chinese": True}
@@ -165,6 +174,8 @@ def fit(scored: Path, table: Path, shares: dict[str, float], floors: dict[str, f
         for name, side in sides.items()
     }
     told["chinese"]["between"] = between
+    for name, floor in down_to.items():
+        told[name]["floor"] = floor
     facts = {"embedder": made["embedder"], "verifier": made["verifier"], **told["english"], "chinese": told["chinese"]}
     facts["version"] = "table-" + hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:12]
     kinds = dict(sorted(Counter(row["kind"] for row in made["rows"]).items()))
@@ -241,4 +252,12 @@ if __name__ == "__main__":
         score(Path(sys.argv[2]), Path(sys.argv[3]), Path(sys.argv[4]))
     else:
         chosen = json.loads(sys.argv[4])
-        fit(Path(sys.argv[2]), Path(sys.argv[3]), chosen["prior"], chosen["floor"], chosen["least"], chosen["between"])
+        fit(
+            Path(sys.argv[2]),
+            Path(sys.argv[3]),
+            chosen["prior"],
+            chosen["floor"],
+            chosen["least"],
+            chosen["between"],
+            chosen.get("down_to", {}),
+        )

@@ -54,7 +54,8 @@ _THANKS = re.compile(
 )
 # What a list of negatives says of how well a picture is made; everybody wants it so, and nothing of it is seen.
 _FLAW = re.compile(
-    r"(?:模糊|低清|低画质|低质量|低分辨率|画质差|噪点|水印|畸形(?:的)?(?:手|手指|肢体|脸)?|多余(?:的)?(?:手指|肢体|手)|(?:手|手指|肢体|脸|五官)(?:变形|畸形|扭曲|崩坏)|变形|崩坏|穿模|闪烁|失真)"
+    r"(?:模糊|低清|低画质|低质量|低分辨率|画质差|噪点|水印|字幕|文字|logo|签名|低质|最差质量|畸形(?:的)?(?:手|手指|肢体|脸)?|多余(?:的)?(?:手指|肢体|手)|(?:手|手指|肢体|脸|五官)(?:变形|畸形|扭曲|崩坏)|变形|崩坏|穿模|闪烁|失真)",
+    re.IGNORECASE,
 )
 _NEGATIVE = re.compile(r"(?:^|[,。;\s])\s*(?:反向|负面|负向|反面)(?:提示词|提示|词)?\s*:\s*([^。;\n]+)[。;]?")
 _PART = re.compile(r"\s*([,、;])\s*")

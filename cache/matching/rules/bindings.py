@@ -47,6 +47,8 @@ _FRUITY = frozenset(
 )
 _WHERE = frozenset(["on", "under", "inside"])
 _OWN = frozenset(["a", "an", "the", "his", "her", "its", "their"])
+# The way through which something goes, bound to the thing: a clip may say both, of two things.
+_PASSED = re.compile(r"\b(into|out of) (?:an? |the |its |his |her |their )?([a-z-]+)\b(?: ([a-z-]+)\b)?")
 # Animals before which another animal's name makes a cross of the two, and the kinds that are named so.
 _CROSSED = frozenset(listed("cat dog horse cow pig rabbit chicken lion elephant bear giraffe panda penguin duck fox"))
 _BREEDS = frozenset(["sheep", "wolf", "panda", "koala"])  # a sheep dog is a dog, a panda bear a bear
@@ -59,6 +61,7 @@ def bindings(new: Slots, cached: Slots) -> Iterator[str]:
     yield from _several(new.plain, cached.plain)
     yield from _where(new, cached)
     yield from _crossed(new.plain, cached.plain)
+    yield from _passed(new.plain, cached.plain)
     if "orange" in new.values("fruit or vegetable") and only_hue(cached):
         yield "another thing: an orange / orange as a colour"
     for match in _PART_OF.finditer(cached.plain):
@@ -148,3 +151,23 @@ def _crossed(new: str, cached: str) -> Iterator[str]:
         kinds = [_LIVING.get(word) for word in before]
         if all(kind is not None and kind != animal for kind in kinds) and not _BREEDS.union(asked).intersection(before):
             yield f"another thing: {animal} / {before[0]} {animal}"
+
+
+def _passed(new: str, cached: str) -> Iterator[str]:
+    """Into a thing, where the clip goes out of it: "backs into a garage from the street" / "reverses out of a garage into the street"."""
+    wanted, there = _ways(new), _ways(cached)
+    shared = sorted(wanted.keys() & there.keys())
+    if shared and not any(wanted[thing] & there[thing] for thing in shared):
+        thing = shared[0]
+        said = next(word for word in new.split() if stem(word) == thing)
+        yield f"into or out of *{said}*: {min(wanted[thing])} / {min(there[thing])}"
+
+
+def _ways(plain: str) -> dict[str, set[str]]:
+    """By thing. Nothing here tells a noun from what stands before it, so both words do."""
+    found: dict[str, set[str]] = {}
+    for match in _PASSED.finditer(plain):
+        for word in match.groups()[1:]:
+            if word and word not in FUNCTION:
+                found.setdefault(stem(word), set()).add(match[1])
+    return found

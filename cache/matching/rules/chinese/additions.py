@@ -51,7 +51,8 @@ _ASKED = {
     "weapon": "枪|炮|弹|战|军|士兵|坦克|炸|警|打斗|武器|火箭|烟花|特效|gun|tank|explo",
     "fire": "火|燃|烧|爆|焰|炸|fire|burn",
     "style": "艺术|像素|折纸|剪纸|渲染|浮雕|乐高|积木|赛博|朋克|主义"
-    "|黏土|粘土|毛毡|羊毛毡|偶|bit|pixel|vhs|style|anime|毕加索|梵高|莫奈|颜料|风格|画风|画|动画|动漫|风|手绘|插画|卡通|次元|绘",
+    "|bit|pixel|vhs|style|anime|cyber|punk|pixar|ghibli|lego|cartoon|watercolou?r|ukiyo|ink wash|claymation"
+    "|黏土|粘土|毛毡|羊毛毡|偶|毕加索|梵高|莫奈|颜料|风格|画风|画|动画|动漫|风|手绘|插画|卡通|次元|绘",
 }
 _PATTERNS = {kind: re.compile(words, re.IGNORECASE) for kind, words in _LOUD.items()}
 _SAID = {kind: re.compile(words, re.IGNORECASE) for kind, words in _ASKED.items()}
