@@ -114,6 +114,7 @@ def _is_thing(word: str) -> bool:
         word.isalpha()
         and word not in FUNCTION | ADJECTIVES
         and word not in COLOURS
+        and word != "flat"  # "goes flat" tells how a tyre is
         and (word in THINGS_IN_ING or not word.endswith(("ing", "ed", "ous", "ful", "ical")))
     )
 

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from cache.matching.rules.lexicon import listed
+from cache.matching.rules.camera import hinted
+from cache.matching.rules.differences import ANIMATED
+from cache.matching.rules.facts import Slots
+from cache.matching.rules.lexicon import CAMERA, listed
+from cache.matching.rules.narrower import shown_by, told_by_a_phrase
 from cache.matching.rules.slots import read
-from cache.matching.rules.words import stem
+from cache.matching.rules.words import folded, stem
 from cache.prompt import is_chinese
 
 _TERSE, _SHORT, _BARE = 5, 4, 2  # content words of an ask that names a thing or two
@@ -27,6 +31,7 @@ _WIDE = frozenset(
         """
     )
 )
+_WORDED = frozenset(["time of day", "weather", "season", "style", *CAMERA])
 _PERSON = stem("person")
 _KIN, _KIN_SHARE = 4, 2 / 3  # letters at their beginning that two forms of one word share: "rainy" and "rain", "dancer" and "dance"
 
@@ -38,8 +43,27 @@ def missed(new: str, cached: str) -> tuple[str, ...]:
         return ()
     # "a human face" names a kind of face, and nobody.
     wide = _WIDE - {_PERSON} if "human" in asked.stems else _WIDE
-    missing = asked.asked - there.asked - there.stems - wide
-    return tuple(dict.fromkeys(word for word in asked.content if word in missing and not any(_kin(word, other) for other in there.stems)))
+    missing = asked.asked - there.asked - there.stems - wide - _agreed(asked, there)
+    return tuple(dict.fromkeys(word for word in asked.content if word in missing and not _said(word, there)))
+
+
+def _said(word: str, there: Slots) -> bool:
+    """True if the clip's prompt has another form of this word, a narrower one, or a phrase that shows the same."""
+    return any(_kin(word, other) or shown_by(word, other) for other in there.stems) or told_by_a_phrase(word, there.plain)
+
+
+def _agreed(asked: Slots, there: Slots) -> frozenset[str]:
+    """The words of what both say of light, weather, style and camera, each in its own: "evening" / "dusk", "tracking shot" / "the camera follows"."""
+    found = [
+        fact.words
+        for fact in asked.facts
+        if fact.slot in _WORDED and (fact.value in there.values(fact.slot) or (fact.slot in CAMERA and fact.value in hinted(fact.slot, there.plain)))
+    ]
+    if "animation" in asked.values("style") and there.values("style") & ANIMATED:
+        found += [fact.words for fact in asked.of("style") if fact.value == "animation"]
+    words = {word for told in found for word in told.split()}
+    words |= {"shot", "view", "camera", "style", "motion", "footage", "degree", "degrees"} if words else set()
+    return frozenset(form for word in words for form in (stem(word), folded(word)))
 
 
 def word_needed(new: str, cached: str, similarity: float) -> float | None:
