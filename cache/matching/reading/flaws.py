@@ -22,7 +22,10 @@ _WORDS = (
     r"|over-?saturated|over-?saturation|out of frame|cropped|cut ?off|bad crop|duplicat(?:es?|ed|ion)|errors?|amateur(?:ish)?|sloppy|plastic skin|inconsistent motion|bad motion"
     r"|bad framing|long neck|floating limbs|multiple (?:heads|limbs)|nsfw)"
 )
-_FLAW = re.compile(rf"(?:(?:very|any|heavy|excessive|slightly|overly) )?(?:{_WORDS}|(?:{_ILL} )+{_BODY}|{_BODY} (?:deformed|distorted|warped))", re.IGNORECASE)
+_FLAW = re.compile(
+    rf"(?:(?:very|any|heavy|excessive|slightly|overly) )?(?:{_WORDS}|(?:{_ILL} )+{_BODY}|{_BODY} (?:deformed|distorted|warped))",
+    re.IGNORECASE,
+)
 _DENIED = re.compile(r"(?:no|without|avoid|not)\s+(?:any\s+)?", re.IGNORECASE)
 # "Steps: 30, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x512, Model hash: 1a2b"
 _SETTING = re.compile(

@@ -52,7 +52,9 @@ _RATIO = re.compile(r"\b(\d{1,2}(?:\.\d+)?):(\d{1,2})\b(?![:\d])")
 _RATIOS = frozenset({"16:9", "9:16", "4:3", "3:4", "1:1", "21:9", "9:21", "3:2", "2:3", "4:5", "5:4", "2:1", "1.85:1", "2.35:1", "2.39:1"})
 # A field of the request says it, and so does a flag of other tools: alone it is no fact. "9:16 portrait" is one.
 ASKED_SHAPE = re.compile(r",?\s*\baspect ratio \d{1,2}(?:\.\d+)?:\d{1,2}\b(?!\s+\w)")
-_SHAPE = re.compile(r"\b(?:vertical|horizontal|portrait|landscape format|widescreen|wide-screen|ultra-?wide|square (?:format|video|frame)|anamorphic|letterbox\w*)\b")
+_SHAPE = re.compile(
+    r"\b(?:vertical|horizontal|portrait|landscape format|wide-?screen|ultra-?wide|square (?:format|video|frame)|anamorphic|letterbox\w*)\b"
+)
 _FRACTIONS = table(
     {
         "half": "half half-full half-empty half-eaten half-open ½ halfway", "quarter": "quarter quarters ¼", "third": "one-third ⅓",

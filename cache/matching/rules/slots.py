@@ -40,7 +40,9 @@ _SEASON_FALL = re.compile(r"\b(?:in|during) (?:the )?(fall|spring)\b(?! of| from
 _UNITS = re.compile(r"^\d+(?:k|p|mm|fps|bit|°|%)|^\d+[a-z]+$")
 _STYLED = re.compile(r"-(?:style|styled|inspired|look)$")
 _STYLE_WORDS = set(_LISTS["style"])
-_AFTER_A_THING = lexicon.listed("is on in at next beside with placed sits lies rolls falls resting lying sitting cut being loses rolling falling against from . ,")
+_AFTER_A_THING = lexicon.listed(
+    "is on in at next beside with placed sits lies rolls falls resting lying sitting cut being loses rolling falling against from . ,"
+)
 _NO_THINGS = {("8", "bit"), ("16", "bit"), ("3", "d"), ("2", "d")}  # a look, and nothing counted
 _COPULAS = {"is", "are", "was", "were"}
 
@@ -179,6 +181,8 @@ def _negations(tokens: list[Word]) -> Iterator[Fact]:
             if at + 1 < len(tokens) and tokens[at + 1].text in {"longer", "matter", "doubt", "one's"}:
                 continue
             rest = [next_ for next_ in tokens[at + 1 : at + 5] if next_.is_content and next_.text not in lexicon.NEGATIONS]
+            # "is not wearing a hat" has no hat.
+            rest = rest[1:] if len(rest) > 1 and rest[0].text in {"wear", "wears", "wearing"} else rest
             about = rest[0] if rest else None
             if still and about is not None and "camera" in {near.text for near in tokens[max(0, at - 3) : at + 4]}:
                 continue  # "no camera movement" is a camera that stands still

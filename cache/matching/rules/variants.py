@@ -39,8 +39,11 @@ _SAME = [
             (r"time ?lapse", "time-lapse"),
             (r"white boards?", "whiteboard"),
             (r"(?:black|chalk) boards?", "blackboard"),
+            (r"t ?shirts?|tee[ -]shirts?|tee(?= shirt)", "t-shirt"),
+            (r"(?:metro|underground|tube) station", "subway station"),
             (r"tyre", "tire"),
             (r"tyres", "tires"),
+            (r"tires? (?:goes|go|going|gone|went) flat", "flat tire"),
             (r"(?:subway|metro|underground|tube) (?:train|car|carriage|coach|wagon)", "subway train"),
             (r"(?:subway|metro|underground|tube) (?:trains|cars|carriages|coaches|wagons)", "subway trains"),
             (r"(?:train|railway|rail|railroad|tram|dining|sleeping|sleeper|freight) (?:car|carriage|coach|wagon)", "train carriage"),
@@ -68,7 +71,7 @@ def in_one_spelling(text: str) -> str:
         if isinstance(said, str):
             text = pattern.sub(said, text)
         else:
-            text = pattern.sub(lambda found: _GLUED[found.group().lower()], text)
+            text = pattern.sub(lambda found: _GLUED[found.group().lower()].replace("_", " "), text)
     return _WORD.sub(lambda found: _meant(found.group()), text)
 
 
