@@ -17,16 +17,16 @@ _WORDS = (
     r"(?:blurr?y|blurred|blur|unsharp|out of focus|lowers|"  # "lowers" is what becomes of "lowres"
     r"low[- ]?res(?:olution)?|low[- ]?(?:quality|detail|definition|poly mesh)|(?:worst|bad|poor|lowest|lower|normal|terrible) (?:quality|resolution|image|picture|video|lighting|composition|art)"
     r"|(?:jpe?g|compression|video|image|visual|digital|rendering|ai)? ?art[ie]facts?|jpe?g|(?:image |digital |color |colour )?noise|noisy|grainy|pixelat(?:ed|ion)"
-    r"|watermarks?|watermarked|signatures?|user ?names?|artist names?|ugly|ugliness|deform(?:ed|ation|ity|ities)|disfigured|disfigurement|distort(?:ed|ions?)|mutat(?:ed|ions?)|malformed"
-    r"|morphing|warp(?:ed|ing)|flicker(?:s|ing)?|jitter(?:s|y|ing)?|glitch(?:es|y)?|stutter(?:ing)?|ghosting|banding|aliasing|moire|over-?expos(?:ed|ure)|under-?expos(?:ed|ure)"
-    r"|over-?saturated|over-?saturation|out of frame|cropped|cut ?off|bad crop|duplicat(?:es?|ed|ion)|errors?|amateur(?:ish)?|sloppy|plastic skin|inconsistent motion|bad motion"
+    r"|watermarks?|watermarked|deform(?:ed|ation|ity|ities)|disfigured|disfigurement|distort(?:ed|ions?)|mutat(?:ed|ions?)|malformed"
+    r"|warp(?:ed|ing)|flicker(?:s|ing)?|jitter(?:s|y|ing)?|glitch(?:es|y)?|stutter(?:ing)?|aliasing|moire|over-?expos(?:ed|ure)|under-?expos(?:ed|ure)"
+    r"|over-?saturated|over-?saturation|bad crop|amateur(?:ish)?|plastic skin|inconsistent motion|bad motion"
     r"|bad framing|long neck|floating limbs|multiple (?:heads|limbs)|nsfw)"
 )
-_FLAW = re.compile(
-    rf"(?:(?:very|any|heavy|excessive|slightly|overly) )?(?:{_WORDS}|(?:{_ILL} )+{_BODY}|{_BODY} (?:deformed|distorted|warped))",
-    re.IGNORECASE,
-)
-_DENIED = re.compile(r"(?:no|without|avoid|not)\s+(?:any\s+)?", re.IGNORECASE)
+_SAID = rf"(?:(?:very|any|heavy|excessive|slightly|overly) )?(?:{_WORDS}|(?:{_ILL} )+{_BODY}|{_BODY} (?:deformed|distorted|warped))"
+# In a sentence these may be of what is shown: a letter that has no signature.
+_LISTED = r"signatures?|user ?names?|artist names?|ugly|ugliness|morphing|ghosting|banding|out of frame|cropped|cut ?off|duplicat(?:es?|ed|ion)|errors?|sloppy"
+_FLAW, _LISTED_FLAW = (re.compile(pattern, re.IGNORECASE) for pattern in (_SAID, rf"{_SAID}|{_LISTED}"))
+_DENIED = re.compile(r"(?:no|without|avoid)\s+(?:any\s+)?", re.IGNORECASE)
 # "Steps: 30, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x512, Model hash: 1a2b"
 _SETTING = re.compile(
     r"(?:^|(?<=[.,;|!?\n])|(?<=[.,;|!?\n]\s))\s*"
@@ -50,11 +50,17 @@ def is_flaw(part: str) -> bool:
 
 def without_settings(text: str) -> str:
     """`text` without settings of samplers, and with its lists of negatives as things not to be shown: "negative: cars" is "no cars"."""
-    return _NEGATIVE.sub(_not_shown, _SETTING.sub(" ", text))
+    return _NEGATIVE.sub(_denied, _SETTING.sub(" ", text))
 
 
-def _not_shown(found: re.Match[str]) -> str:
+def not_shown(listed: str) -> str:
+    """A list of negatives as things not to be shown, without those that only ask for a picture well made: "blurry, cars" is "no cars"."""
+    parts = (_DENIED.sub("", part.strip(" .'\""), count=1) for part in _BETWEEN.split(listed))
+    return ", ".join(f"no {part}" for part in parts if part and not _LISTED_FLAW.fullmatch(part))
+
+
+def _denied(found: re.Match[str]) -> str:
     # Up to the next field: "negative: blurry, cars; camera: static".
     after = _NEXT_FIELD.search(found[1])
     listed, rest = (found[1][: after.start()], found[1][after.start() :]) if after else (found[1], "")
-    return ", ".join(f"no {part.strip()}" for part in _BETWEEN.split(listed) if part.strip()) + rest
+    return not_shown(listed) + rest

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 
-from cache.matching.reading.flaws import without_settings
+from cache.matching.reading.flaws import not_shown, without_settings
 from cache.matching.rules.lexicon import listed
 
 _FENCE = re.compile(r"```\w*\n?|~~~\w*\n?")
@@ -29,7 +29,7 @@ _LABEL = re.compile(
 # A label before a verb is its subject: "Camera: follows from behind".
 _MOVING = re.compile(
     r"(?:^|(?<=[.,;|!?\])])|(?<=[.,;|!?\])]\s))\s*camera(?: movement| move| motion)?\s*:\s*(?=(?:[a-z]+ly )?(?:follow|track|trail|chas|mov|circl|orbit|rotat|rise|ris"
-    r"|descend|push|pull|glid|fl|swe+p|swing|lift|lower|hold|stay|remain|approach|retreat|travel|drift|float|creep|run)(?:s|es|ies|ing)\b(?! (?:shot|view|cam)))",
+    r"|descend|push|pull|glid|fly?|swe+p|swing|lift|lower|hold|stay|remain|approach|retreat|travel|drift|float|creep|run)(?:s|es|ies|ing)\b(?! (?:shot|view|cam)))",
     re.IGNORECASE,
 )
 _BAR = re.compile(r"\s*(?<!\|)\|(?!\|)\s*(?![^\[\]]*\])")
@@ -63,6 +63,8 @@ def _flat(text: str) -> str | None:
     try:
         told = json.loads(text)
     except (ValueError, RecursionError):
+        if "'" not in text and '"' not in text:
+            return None
         try:
             told = json.loads(_as_json(text))
         except (ValueError, RecursionError):
@@ -89,7 +91,7 @@ def _parts(told: object, key: str = "") -> Iterator[str]:
             for inner, value in told.items():
                 yield from _parts(value, str(inner))
         case list() if name.startswith(("neg", "avoid")):
-            yield from (f"no {value}" for value in told)
+            yield not_shown(", ".join(map(str, told)))
         case list():
             steps = all(isinstance(value, dict) for value in told) or name in {"shots", "scenes", "timeline", "sequence"}
             for at, value in enumerate(told):
@@ -105,7 +107,7 @@ def _labelled(name: str, label: str, value: str) -> str:
     if name in _DROPPED_KEYS or not value:
         return ""
     if name.startswith(("neg", "avoid")):
-        return ", ".join(f"no {part.strip()}" for part in value.split(",") if part.strip())
+        return not_shown(value)
     if name in _SHOWN_KEYS:
         return f'text "{value}"'
     if name in {"duration", "length", "seconds", "duration_seconds"}:

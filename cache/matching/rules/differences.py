@@ -19,7 +19,7 @@ from cache.matching.rules.negated import negated, said_otherwise
 from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.rules.parts import parts
 from cache.matching.rules.plain_words import FUNCTION
-from cache.matching.rules.words import folded, words
+from cache.matching.rules.words import words
 
 # Two long prompts say so much that a word of another colour or direction may belong to another thing: there only the verifier rules.
 # What a short one asks for is explicit, however long the clip's own prompt is.
@@ -236,7 +236,7 @@ def _names(new: Slots, cached: Slots) -> Iterator[str]:
         fact
         for fact in new.of("name")
         if not any(word.startswith(fact.value[:5]) or spelt(fact.value, word) for word in cached.stems)
-        and folded(fact.words) not in cached.asked  # "TV" is a television
+        and not (fact.words == "tv" and "tv" in cached.asked)  # a television
         and not lies_within(fact.words, *_beside(fact.words, new), frozenset(cached.plain.split()))
     ]
     if missing:
