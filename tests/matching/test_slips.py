@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from cache.matching.judge import by_rule
 from cache.matching.reading.slips import mended
+from cache.matching.reading.variants import in_one_spelling, told_alike
 from cache.matching.reading.vocabulary import real
 from cache.matching.rules.slots import read
-from cache.matching.rules.variants import in_one_spelling
 
 WORDS = ("fjord", "octopus", "jewellery", "harbour", "violin", "penguin", "squirrel", "lantern", "gondola", "compass")
 
@@ -76,3 +76,18 @@ def test_what_may_be_a_name_stays(name: str) -> None:
 def test_a_name_in_lower_case_still_parts() -> None:
     assert by_rule("gojo fights on a roof", "a man fights on a roof") is not None
     assert by_rule("kefla on a stage", "a woman on a stage") is not None
+
+
+@pytest.mark.parametrize(
+    ("new", "cached", "alike"),
+    [
+        ("slo-mo of a plum", "a plum, slow-motion", ("slow motion of a plum", "a plum, slow motion")),
+        ("a mill, aspect ratio 21:9", "a mill", ("a mill", "a mill")),
+        ("a mill, aspect ratio 21:9", "a mill, 9:16 portrait", ("a mill, aspect ratio 21:9", "a mill, 9:16 portrait")),
+        ('a sign "closup, slo-mo" in a metro train', "a subway car", ('a sign "closup, slo-mo" in a subway train', "a subway train")),
+        ("特写 slo-mo", "a plum", ("特写 slo-mo", "a plum")),
+    ],
+)
+def test_the_verifier_reads_one_spelling(new: str, cached: str, alike: tuple[str, str]) -> None:
+    assert told_alike(new, cached) == alike
+    assert told_alike(*alike) == alike

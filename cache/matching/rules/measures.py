@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from cache.matching.reading.variants import ASKED_SHAPE, SHAPE
 from cache.matching.rules.facts import Slots
 from cache.matching.rules.lexicon import NUMBERS, table
 from cache.matching.rules.words import stem
@@ -50,11 +51,6 @@ _LONG = 30  # words of a prompt that has a "half" of many things
 _NEAR = 0.015  # so far apart are two roundings of one quantity
 _RATIO = re.compile(r"\b(\d{1,2}(?:\.\d+)?):(\d{1,2})\b(?![:\d])")
 _RATIOS = frozenset({"16:9", "9:16", "4:3", "3:4", "1:1", "21:9", "9:21", "3:2", "2:3", "4:5", "5:4", "2:1", "1.85:1", "2.35:1", "2.39:1"})
-# A field of the request says it, and so does a flag of other tools: alone it is no fact. "9:16 portrait" is one.
-ASKED_SHAPE = re.compile(r",?\s*\baspect ratio \d{1,2}(?:\.\d+)?:\d{1,2}\b(?!\s+\w)")
-_SHAPE = re.compile(
-    r"\b(?:vertical|horizontal|portrait|landscape format|wide-?screen|ultra-?wide|square (?:format|video|frame)|anamorphic|letterbox\w*)\b"
-)
 _FRACTIONS = table(
     {
         "half": "half half-full half-empty half-eaten half-open ½ halfway", "quarter": "quarter quarters ¼", "third": "one-third ⅓",
@@ -85,7 +81,7 @@ def measures(new: Slots, cached: Slots) -> Iterator[str]:
         if not any(abs(value - other) <= _NEAR * max(abs(value), abs(other)) for _, other, _ in others):
             yield f"{kind}: {words} / {', '.join(other[2] for other in others) or 'not said'}"
     wanted, shown = _ratios(new.written), _ratios(cached.written)
-    if not shown and _SHAPE.search(cached.written) is None:
+    if SHAPE.search(cached.written) is None:
         wanted = _ratios(ASKED_SHAPE.sub(" ", new.written))
     if wanted - shown:
         yield f"aspect ratio: {', '.join(sorted(wanted))} / {', '.join(sorted(shown)) or 'not said'}"

@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from cache.matching.reading.language import is_english
+from cache.matching.reading.variants import ASKED_SHAPE, in_one_spelling
 from cache.matching.reading.wording import as_read
 from cache.matching.rules import lexicon
 from cache.matching.rules.camera import camera_facts, still_camera
 from cache.matching.rules.differences import difference
 from cache.matching.rules.exclusive import EXCLUSIVE
 from cache.matching.rules.facts import Fact, Slots
-from cache.matching.rules.measures import ASKED_SHAPE
 from cache.matching.rules.names import names
 from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.rules.plain_words import HARMLESS
 from cache.matching.rules.sentences import DETERMINERS, MODIFIERS, changes, counted_thing, events, named_by, noun_after, roles
 from cache.matching.rules.styles import MONOCHROME, folds_paper, told_styles
-from cache.matching.rules.variants import in_one_spelling
 from cache.matching.rules.words import Word, folded, is_foreign, quotations, stem, words
 
 __all__ = ["Fact", "Slots", "difference", "read"]

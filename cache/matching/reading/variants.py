@@ -1,4 +1,4 @@
-"""Spellings of one thing in one form, for the rules: "close up" and "closup", "whiteboard", "slo-mo", "I'm", "doin". Pure."""
+"""Spellings of one thing in one form, for rules and verifier: "close up" and "closup", "whiteboard", "slo-mo", "I'm", "doin". Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from functools import lru_cache
 
 from cache.matching.reading.spelling import common_word_meant
 from cache.matching.reading.vocabulary import met
+from cache.matching.reading.wording import QUOTED
 from cache.matching.rules.lexicon import table
+from cache.prompt import is_chinese
 
 # Words run together, and contractions with and without their apostrophe.
 _GLUED = table(
@@ -44,19 +46,33 @@ _SAME = [
             (r"tyre", "tire"),
             (r"tyres", "tires"),
             (r"tires? (?:goes|go|going|gone|went) flat", "flat tire"),
+            (r"(?:(?<=on the )|(?<=in the ))(?:underground|metro)(?=\s*(?:[,.;]|$| at\b| in\b| with\b| during\b| while\b))", "subway"),
             (r"(?:subway|metro|underground|tube) (?:train|car|carriage|coach|wagon)", "subway train"),
             (r"(?:subway|metro|underground|tube) (?:trains|cars|carriages|coaches|wagons)", "subway trains"),
-            (r"(?:train|railway|rail|railroad|tram|dining|sleeping|sleeper|freight) (?:car|carriage|coach|wagon)", "train carriage"),
-            (r"(?:train|railway|rail|railroad|tram|dining|sleeping|sleeper|freight) (?:cars|carriages|coaches|wagons)", "train carriages"),
+            (r"tram ?cars?|streetcar", "tram"),
+            (r"(?:train|railway|rail|railroad|dining|sleeping|sleeper|freight) (?:car|carriage|coach|wagon)", "train carriage"),
+            (r"(?:train|railway|rail|railroad|dining|sleeping|sleeper|freight) (?:cars|carriages|coaches|wagons)", "train carriages"),
             (r"cable car", "cable-car"),
             (r"cable cars", "cable-cars"),
             (rf"360(?:°|[ -]?deg(?:ree)?s?)?(?= (?:[a-z]+ )?{_TURNING}(?![\w-]))", "360 degree"),
             (r"japanese wood[ -]?block(?:[ -](?:print|printing|art|style))?s?|ukiyo e", "ukiyo-e"),
             (r"play[ -]?doh", "plasticine"),
+            (r"origami papers?", "origami"),
+            (
+                r"(?:sped|speeded)[- ]up(?= (?:footage|video|clip|film|shot))|fast[- ]motion(?= (?:footage|video|clip|film|shot))|(?<=in )fast[- ]motion",
+                "time-lapse",
+            ),
             (r"side[ -]?scroll(?:er|ing)", "side-scrolling"),
         )
     ),
 ]
+# A field of the request says it, and so does a flag of other tools: alone it is no fact. "9:16 portrait" is one.
+ASKED_SHAPE = re.compile(r",?\s*\baspect ratio \d{1,2}(?:\.\d+)?:\d{1,2}\b(?!\s+\w)", re.IGNORECASE)
+SHAPE = re.compile(
+    r"\b(?:vertical|horizontal|portrait|landscape format|wide-?screen|ultra-?wide|square (?:format|video|frame)|anamorphic|letterbox\w*"
+    r"|\d{1,2}(?:\.\d+)?:\d{1,2})\b",
+    re.IGNORECASE,
+)
 _WORD = re.compile(r"(?<![\w'’@#/.&<{\\-])[a-z]{4,}(?![\w’@/&>}\\-]|'\w)")
 _DROPPED = 30  # times as often is "doing" met as "doin", while "robin" is the commoner word
 
@@ -73,6 +89,29 @@ def in_one_spelling(text: str) -> str:
         else:
             text = pattern.sub(lambda found: _GLUED[found.group().lower()].replace("_", " "), text)
     return _WORD.sub(lambda found: _meant(found.group()), text)
+
+
+@lru_cache(maxsize=16_384)
+def told_alike(new: str, cached: str) -> tuple[str, str]:
+    """Both prompts, as read, in one spelling, and the new one without a shape that it names as a field where the clip's prompt names none.
+
+    What is to be shown as text stays as it was written.
+    """
+    if is_chinese(new, cached):
+        return new, cached
+    if SHAPE.search(cached) is None:
+        new = ASKED_SHAPE.sub("", new) or new
+    return _outside_quotations(new), _outside_quotations(cached)
+
+
+def _outside_quotations(text: str) -> str:
+    parts, at = [], 0
+    for quoted in [*QUOTED.finditer(text), None]:
+        parts.append(in_one_spelling(text[at : quoted.start()] if quoted else text[at:]))
+        if quoted:
+            parts.append(quoted.group())
+            at = quoted.end()
+    return "".join(parts)
 
 
 @lru_cache(maxsize=32_768)
