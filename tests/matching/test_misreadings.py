@@ -113,6 +113,8 @@ ALIKE = [
     ("sandals in a hall", "sandals caked with dust in a hall"),
     ("a bus on a bridge", "a bus stamped with a number on a bridge"),
     ("a pine on a cliff", "a pine tree on a cliff"),
+    ("big waves at a cliff", "big waves crash against a cliff"),
+    ("a girl with a comic", "a girl with a comic book"),
     ("wrapping a present", "hands wrapping a present box"),
     ("two men play chess", "two men in a chess game"),
     # a family
@@ -166,6 +168,10 @@ ALIKE = [
     ("hands fold a paper crane", "a woman folds an origami crane with her hands"),
     ("a black and white noir film, a sleuth in rain", "film noir, a sleuth in rain"),
     ("a knight running, side-scrolling", "a knight running, seen from the side"),
+    ("a tram, oil painting", "an oil painting-style tram"),
+    # words that are no names
+    ("a nurse in pyjamas", "a nurse in pajamas"),
+    ("sorting visualised with beads", "sorting with beads, visualized"),
     # night and the ends of the day
     ("a fair at night", "an after-dark fair"),
     ("a quay at sunset", "a quay while the sun sets"),
@@ -198,6 +204,8 @@ APART = [
     ("a fox in a field", "a fox made of clay in a field", "style: not said / clay"),
     ("claymation of a fox", "a fox by a clay pot", "style: clay / not said"),
     ("a cat on a wall", "a cat cage on a wall", "another thing"),
+    ("cars on a bridge", "a car crash on a bridge", "another thing"),
+    ("big waves at a cliff", "a wave pattern on a cliff", "another thing"),
     ("a gift on a table", "a gift card on a table", "another thing"),
     ("a cat in a tree", "a leopard in a tree", "animal"),
     ("a leopard in a tree", "a big cat in a tree", "animal"),

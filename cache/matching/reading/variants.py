@@ -57,6 +57,10 @@ _SAME = [
             (rf"360(?:°|[ -]?deg(?:ree)?s?)?(?= (?:[a-z]+ )?{_TURNING}(?![\w-]))", "360 degree"),
             (r"japanese wood[ -]?block(?:[ -](?:print|printing|art|style))?s?|ukiyo e", "ukiyo-e"),
             (r"play[ -]?doh", "plasticine"),
+            (r"(painting|drawing|print|sketch|noir|book)-styled?", r"\1 style"),
+            (r"vedios?|vidoes?", "video"),
+            (r"aireal|arial(?= (?:view|shot|footage))|areal(?= (?:view|shot|footage))", "aerial"),
+            (r"mt\.?(?= (?:fuji|everest|rainier|etna|vesuvius|kilimanjaro|blanc|hood|rushmore|kailash|olympus))", "mount"),
             (r"origami papers?", "origami"),
             (
                 r"(?:sped|speeded)[- ]up(?= (?:footage|video|clip|film|shot))|fast[- ]motion(?= (?:footage|video|clip|film|shot))|(?<=in )fast[- ]motion",
