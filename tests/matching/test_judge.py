@@ -210,7 +210,8 @@ def test_the_two_languages_meet(models: Path) -> None:
 
 
 NARROWER = [
-    ("a foggy harbour", "a harbour in fog"), ("a boat on a loch", "a rowboat on a loch"), ("evening over a village", "dusk over a village"),
+    ("a foggy harbour", "a harbour in fog"),
+    ("men in the sun", "men outdoors on a sunny day"), ("a boat on a loch", "a rowboat on a loch"), ("evening over a village", "dusk over a village"),
     ("a plane lands", "a Boeing 747 lands"), ("a busking violinist", "a street musician, a violinist"), ("a whale jumping out of the sea", "a humpback whale breaches"),
     ("a lion walks", "a lion pads across the savanna"), ("a man walks", "a man trudges through snow"), ("a tree house in rain", "a treehouse in rain"),
     ("kids on a swing", "little boys on a swing"), ("an elderly person", "an old man on a bench"), ("slo-mo of a plum", "a plum in slow motion"),

@@ -99,6 +99,10 @@ _NARROWER = {
     "young": "little",
     "old": "elderly aged",
     # light and weather
+    "sun sunny": "sun sunny sunlit sunshine sunlight sunbeam",
+    "fog foggy": "fog foggy mist misty haze",
+    "ice icy": "ice icy frozen",
+    "mud muddy": "mud muddy",
     "evening": "dusk sunset twilight nightfall sundown",
     "storm": "thunderstorm snowstorm sandstorm hurricane blizzard",
     "city": "cityscape downtown skyline metropolis manhattan tokyo london paris york",
