@@ -13,7 +13,7 @@ from cache.matching.calibration import FEATURES, Calibration, Entailment
 from cache.matching.encoding.encoders import Encoders
 from cache.matching.judge import Accepted, Rejected, before_verifier, judge
 from cache.matching.judging import judge_rows
-from cache.matching.rules.unsaid import word_needed
+from cache.matching.rules.unsaid import missed, word_needed
 
 TABLE = Calibration(
     embedder="e",
@@ -221,3 +221,29 @@ def test_the_two_languages_meet(models: Path) -> None:
     wrong = [("一只蓝色的球在草地上滚动", "a red ball rolls over the grass"), ("两只猫在窗台上打架", "一只猫在窗台上睡觉")]
     assert all(row["served"] for row in _rows(pairs, models))
     assert not any(row["served"] for row in _rows(wrong, models))
+
+
+NARROWER = [
+    ("a foggy harbour", "a harbour in fog"),
+    ("men in the sun", "men outdoors on a sunny day"), ("a boat on a loch", "a rowboat on a loch"), ("evening over a village", "dusk over a village"),
+    ("a plane lands", "a Boeing 747 lands"), ("a busking violinist", "a street musician, a violinist"), ("a whale jumping out of the sea", "a humpback whale breaches"),
+    ("a lion walks", "a lion pads across the savanna"), ("a man walks", "a man trudges through snow"), ("a tree house in rain", "a treehouse in rain"),
+    ("kids on a swing", "little boys on a swing"), ("an elderly person", "an old man on a bench"), ("slo-mo of a plum", "a plum in slow motion"),
+    ("a plum, tracking shot", "the camera follows a plum"), ("a wave, ukiyo-e", "a wave, Japanese woodblock print"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("new", "cached"), NARROWER)
+def test_a_narrower_word_shows_what_is_asked_for(new: str, cached: str) -> None:
+    assert missed(new, cached) == ()
+
+
+@pytest.mark.parametrize(
+    ("new", "cached"),
+    [
+        ("a rowboat on a loch", "a boat on a loch"), ("a lion prowls", "a lion walks"), ("toddlers on a swing", "kids on a swing"),
+        ("a house on a rock", "a lighthouse on a rock"), ("a room in a forest", "a mushroom in a forest"), ("a plane lands", "a bird lands"),
+    ],
+)  # fmt: skip
+def test_a_wider_or_another_word_does_not(new: str, cached: str) -> None:
+    assert missed(new, cached) != ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +52,50 @@ def test_listed_shots_keep_their_order(told: list[str], mark: str) -> None:
 def test_text_to_be_shown_and_other_scripts_stay() -> None:
     assert as_read('a sign "masterpiece, (big:1.2) --no teh" swings') == 'a sign "masterpiece, (big:1.2) --no teh" swings'
     assert as_read("кошка спит на диване, 8k") == "кошка спит на диване, 8k"
+
+
+FLAWS = [
+    "blurry",
+    "watermark",
+    "bad hands",
+    "lowres",
+    "jpeg artifacts",
+    "extra fingers",
+    "worst quality",
+    "deformed",
+    "poorly drawn face",
+    "ugly",
+]
+LISTS = ["{}, negative: {}", "{}; negative_prompt: {}", "{}\nNegative prompt: {}", "{} --no {}", "{}. Neg: {}"]
+SETTINGS = ["", "; cfg: 7; steps: 30", "\nSteps: 30, Sampler: Euler a, CFG scale: 7.5, Seed: 12", ", seed=5"]
+
+
+@given(scenes, st.sampled_from(LISTS), st.lists(st.sampled_from([*FLAWS, "cars", "people"]), min_size=1, max_size=4, unique=True))
+def test_flaws_in_a_list_of_negatives_are_no_facts_and_things_are(scene: str, form: str, listed: list[str]) -> None:
+    things = [f"no {one}" for one in listed if one not in FLAWS]
+    assert re.split("[,;.] ", as_read(form.format(scene, ", ".join(listed))).rstrip(".")) == [scene, *things]
+
+
+@given(scenes, st.sampled_from(SETTINGS))
+def test_settings_of_samplers_are_no_facts(scene: str, said: str) -> None:
+    assert as_read(f"prompt: {scene}{said}") == scene
+
+
+@pytest.mark.parametrize(
+    ("text", "read_as"),
+    [
+        ("a letter, no signature", "a letter, no signature"),  # of what is shown
+        ("a dancer, no long hair", "a dancer, no long hair"),
+        ("steps: chop the wood", "steps: chop the wood"),
+        ("a fox; negative: blurry; cars; camera: static", "a fox; no cars; static"),
+        ('{"prompt": "a fox", "negative_prompt": "blurry, people", "steps": 30}', "a fox, no people"),
+        ("{scene: 'a dog's bone', light: 'low', }", "a dog's bone, low"),
+        ("A hiker. Camera: tracking shot", "A hiker. tracking shot"),
+        ("A hiker. Camera: slowly follows her", "A hiker. camera slowly follows her"),
+    ],
+)
+def test_fields_and_lists(text: str, read_as: str) -> None:
+    assert as_read(text) == read_as
 
 
 def test_emoji_are_words_once() -> None:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from cache.matching.judge import by_rule
 from cache.matching.reading.slips import mended
+from cache.matching.reading.variants import in_one_spelling, told_alike
 from cache.matching.reading.vocabulary import real
+from cache.matching.rules.slots import read
 
 WORDS = ("fjord", "octopus", "jewellery", "harbour", "violin", "penguin", "squirrel", "lantern", "gondola", "compass")
 
@@ -53,3 +55,39 @@ def test_a_slip_that_the_clip_has_right_is_no_name() -> None:
     assert by_rule("a viking longship in a fjrod", "a viking longship in a fjord") is None
     assert by_rule("a bowl of mlik", "a bowl of milk") is None
     assert by_rule("a bowl of mlik", "a bowl of soup") is not None
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [("doin", "doing"), ("joustin", "jousting"), ("donw", "down"), ("freind", "friend"), ("wearng", "wearing"), ("infront", "in front"), ("they're", "they are")],
+)  # fmt: skip
+def test_slips_and_words_run_together_are_no_names(slip: str, meant: str) -> None:
+    assert in_one_spelling(f"people {slip} here") == f"people {meant} here"
+    assert not read(f"people {slip} here").of("name")
+
+
+@pytest.mark.parametrize(
+    "name", ["kefla", "gojo", "tanjiro", "miku", "ahri", "hange", "mucha", "nezuko", "zoro", "tron", "mika", "robin", "merlin", "luca"]
+)
+def test_what_may_be_a_name_stays(name: str) -> None:
+    assert in_one_spelling(f"a picture of {name} here") == f"a picture of {name} here"
+
+
+def test_a_name_in_lower_case_still_parts() -> None:
+    assert by_rule("gojo fights on a roof", "a man fights on a roof") is not None
+    assert by_rule("kefla on a stage", "a woman on a stage") is not None
+
+
+@pytest.mark.parametrize(
+    ("new", "cached", "alike"),
+    [
+        ("slo-mo of a plum", "a plum, slow-motion", ("slow motion of a plum", "a plum, slow motion")),
+        ("a mill, aspect ratio 21:9", "a mill", ("a mill", "a mill")),
+        ("a mill, aspect ratio 21:9", "a mill, 9:16 portrait", ("a mill, aspect ratio 21:9", "a mill, 9:16 portrait")),
+        ('a sign "closup, slo-mo" in a metro train', "a subway car", ('a sign "closup, slo-mo" in a subway train', "a subway train")),
+        ("特写 slo-mo", "a plum", ("特写 slo-mo", "a plum")),
+    ],
+)
+def test_the_verifier_reads_one_spelling(new: str, cached: str, alike: tuple[str, str]) -> None:
+    assert told_alike(new, cached) == alike
+    assert told_alike(*alike) == alike

@@ -16,6 +16,7 @@ from cache.matching.encoding.batching import Batches
 from cache.matching.encoding.exported import SHIPPED, exported_verifier
 from cache.matching.encoding.onnx_model import OnnxModel, file_digest
 from cache.matching.reading.slips import mended
+from cache.matching.reading.variants import told_alike
 from cache.matching.reading.wording import as_read
 from cache.prompt import normal_form
 
@@ -86,4 +87,5 @@ def _digest(pair: tuple[str, str]) -> bytes:
 
 def _pair(new: str, cached: str) -> tuple[str, str]:
     new, cached = mended(new, cached)
-    return normal_form(as_read(cached)), normal_form(as_read(new))
+    new, cached = told_alike(as_read(new), as_read(cached))
+    return normal_form(cached), normal_form(new)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from cache.matching.reading.flaws import is_flaw
 from cache.matching.rules.lexicon import listed
 
 # A part between commas is dropped where every word of it stands here. None of them is a count, a length, a shape or a style.
@@ -69,6 +70,8 @@ def _untagged(text: str) -> str:
 
 
 def is_tag(part: str) -> bool:
-    """True if every word of this part says how good the picture is, and nothing of what it shows."""
+    """True if every word of this part says how good the picture is, or which flaws it must not have, and nothing of what it shows."""
+    if is_flaw(part.strip(" .")):
+        return True
     found = _WORD.findall(part.lower())
     return bool(found) and all(word in _QUALITY for word in found) and (len(found) > 1 or found[0] in _ALONE)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from cache.matching.reading.flaws import not_shown
+
 _NAMES = {
     "aspect": "ar aspect aspect_ratio aspect-ratio ratio",
     "negative": "no neg negative negative_prompt negative-prompt n",
@@ -50,7 +52,7 @@ def spoken(text: str) -> str:
 def _words(meaning: str, value: str) -> str:
     match meaning:
         case "negative":
-            return ", ".join(f"no {part.strip()}" for part in re.split(r"[,;]", value) if part.strip())
+            return not_shown(value)
         case "aspect":
             return f"aspect ratio {value.replace('x', ':')}"
         case "rate":

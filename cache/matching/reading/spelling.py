@@ -9,6 +9,8 @@ from cache.matching.reading.vocabulary import lexicon, met, real
 
 _WORD = re.compile(r"(?<![\w'’@#/.&<{\\-])[a-z]{5,}(?![\w'’@/&>}\\-])")
 _COMMON = 500  # a word that is hardly ever met is not what someone meant
+_VERY_COMMON, _EVERYDAY = 20_000, 100_000  # how often a word is met that another, even a short one, may be a slip of
+_WHOLE = 5  # letters of a word that has lost one
 _SURER = 10.0  # times as likely as the next guess
 _VOWELS = frozenset("aeiou")
 _LONG = 7  # letters of a word that a lost or an added letter, or a wrong vowel, leaves plain: "intro" is no "into"
@@ -24,6 +26,27 @@ def corrected(text: str) -> str:
 def is_slip(word: str, meant: str) -> bool:
     """True if `word` is `meant` with one slip that is often made; both in lower case."""
     return abs(len(word) - len(meant)) <= 1 and meant in lexicon().edit_distance_1(word) and _likely(word, meant) > 0
+
+
+@lru_cache(maxsize=32_768)
+def common_word_meant(word: str) -> str:
+    """The very common word that `word`, in lower case and no word itself, is one plain slip away from; "" where it may be a name."""
+    if real(word):
+        return ""
+    guesses = {
+        guess: met(guess) * _likely(word, guess) for guess in lexicon().candidates(word) or () if guess.isascii() and guess.isalpha()
+    }
+    ranked = sorted(guesses, key=lambda guess: (-guesses[guess], guess))
+    if not ranked:
+        return ""
+    best, likely = ranked[0], _likely(word, ranked[0])
+    lost = likely == _LOST and (len(word) < _WHOLE or word[-1] != best[-1] or len(word) > len(best))
+    if likely < _LOST or lost or word[:-1] == best:
+        return ""  # a letter more at its end makes a name: "mucha", "dogg"
+    if met(best) < (_EVERYDAY if len(word) < _WHOLE + (likely == _LOST) else _VERY_COMMON):
+        return ""  # "tron" is no slip of "torn"
+    rest = [guess for guess in ranked[1:] if not _forms_of_one(best, guess)]
+    return best if not rest or guesses[best] >= _SURER * guesses[rest[0]] else ""
 
 
 @lru_cache(maxsize=32_768)

@@ -13,13 +13,13 @@ from cache.matching.rules.plain_words import FUNCTION
 # What a list made of books and subtitles does not know: spellings of other English-speaking countries, screens, sports, dishes.
 _ALSO = listed(
     """
-    aesthetic airpods anamorphic anime app arcade armour auto axe backflip bento biryani bioluminescent bokeh boomerang cafe catwalk
+    aesthetic airpods anamorphic anime app arcade armour auto axe backflip barista baristas bento biryani bioluminescent bokeh boomerang cafe catwalk
     cgi chibi chroma cinemagraph cinematic claymation colour coloured colourful colours cosplay countertop crossfit cyberpunk dalmatian
-    diwali dolly donut draught draughts entree entrees flambe intro outro doughnut drone dslr dumplings dystopian earbuds emoji esports fps furry gamer gimbal glitch glitchy granny
+    diwali dolly donut draught draughts entree entrees flambe flautist intro outro doughnut drone dslr dumplings dystopian earbuds emoji esports fps furry gamer gimbal glitch glitchy granny
     grey haired harbour hijab hoodie hoverboard humanoid hyperlapse hyperrealistic hyperreal imax influencer jetpack jewellery kawaii
     kebab kettlebell kickflip kimchi labradoodle lambo lamborghini latte led letterbox lifelike lil livestream lofi macbook macro manga matcha mecha meme
     midcentury minimalistic mocha moodboard motorcyclist multi multicoloured neon noir orc origami parasailing parkour photo photobooth
-    photoreal photorealistic photoshoot pho pixar pixel pixelated plushie podcast pov ramen raytraced recut reel retro roomba rpg sakura
+    photoreal photorealistic photoshoot pho pixar pixel pixelated plushie podcast pov pyjamas ramen raytraced recut reel retro roomba rpg sakura
     samosa samurai sci-fi seagrass selfie shiba shimmery showreel skatepark skatepunk smartphone smartwatch smoothie spacewalk spaghetti
     sped steampunk stopmotion storyboard strobe sunlit supercar surreal sushi tech texting theatre tiktok timelapse tofu tokyo tortilla
     toyota trampoline treehouse unboxing untextured vaporwave vfx vhs videogame vlog vlogger vlogging voxel vr webcam wifi workout yoga
@@ -85,7 +85,12 @@ def real(word: str) -> bool:
 
 
 def _listed(word: str) -> bool:
-    return word in _ALSO or word in _times() or any(british in word and word.replace(british, us) in _times() for british, us in _BRITISH)
+    if word in _ALSO or word in _times():
+        return True
+    # "visualised" has an "is" that is no ending, too.
+    return any(
+        british in word and {word.replace(british, us), us.join(word.rsplit(british, 1))} & _times().keys() for british, us in _BRITISH
+    )
 
 
 def _doubtful(stem: str, ending: str) -> bool:

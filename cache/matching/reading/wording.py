@@ -15,7 +15,7 @@ from cache.matching.reading.spelling import corrected
 from cache.matching.reading.structure import as_sentences
 
 READING = "r3"  # raise it when anything in this folder changes what is read: vectors of two readings must not meet
-_QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」|『[^』]+』|(?<![\w'])'[^']{2,}'(?![\w'])")
+QUOTED = re.compile(r"\"[^\"]+\"|“[^”]+”|„[^“”]+[“”]|«[^»]+»|「[^」]+」|『[^』]+』|(?<![\w'])'[^']{2,}'(?![\w'])")
 _HELD = 0xE000  # a quotation stands as one character of the private use area while its surroundings are read
 _MOST = 256
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
@@ -51,9 +51,9 @@ def _one_round(text: str) -> str:
     quoted: list[str] = []
     form = as_sentences(text) if text.lstrip()[:1] in {"{", "[", "`"} else text
     if other:
-        form = plain_chinese(_QUOTED.sub(lambda found: _held(found.group(), quoted), form)).strip(",;、 ")
+        form = plain_chinese(QUOTED.sub(lambda found: _held(found.group(), quoted), form)).strip(",;、 ")
         return _said(form, quoted, text)
-    form = _QUOTED.sub(lambda found: _held(found.group(), quoted), form)
+    form = QUOTED.sub(lambda found: _held(found.group(), quoted), form)
     form = named(without_stray(form))
     form = unmarked(in_order(spoken(as_sentences(form))))
     form = corrected(_PEOPLE.sub(r"\1 \2", without_filler(form)))

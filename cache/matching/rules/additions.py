@@ -13,6 +13,7 @@ from cache.matching.rules.exclusive import EXCLUSIVE
 from cache.matching.rules.facts import Slots
 from cache.matching.rules.lexicon import ACTORS, listed
 from cache.matching.rules.startling import is_likeness, startling
+from cache.matching.rules.styles import folds_paper
 from cache.matching.rules.words import folded, stem
 
 _LOUD = {
@@ -29,7 +30,7 @@ _LOUD = {
     "nudity": r"nude|nudes|naked|topless|nudity|nsfw|undress(?:ed|es|ing)?|erotic",
     "reversed time": r"(?:in|plays? in|played in) reverse|played backwards?|reversed (?:footage|video|motion)|rewind(?:s|ing)?|backwards in time",
     "frozen time": r"freeze[- ]frames?|freezes? (?:mid|in place|in time|on the last)|time (?:stops|freezes|stands still)|bullet[- ]time|mannequin challenge",
-    "slowed or sped time": r"slow[- ]?mo(?:tion)?\b|slowed down|time[- ]?lapse|hyper[- ]?lapse|sped[- ]up|fast[- ]forward(?:ed)?",
+    "slowed or sped time": r"slow[- ]?mo(?:tion)?\b|slowed down|time[- ]?lapse|hyper[- ]?lapse|sped[- ]up|fast[- ]forward(?:ed)?|(?:in|at) fast[- ]motion|fast[- ]motion (?:footage|video|clip)",
     "effect": r"dolly zooms?|vertigo effect|glitch(?:es|y|ing)?(?: effect)?|kaleidoscop\w*(?! of)|mirrored (?:into|like|image)|split[- ]screen|picture[- ]in[- ]picture|infinite loop|seamless(?:ly)? loop(?:s|ing)?",
     "treatment": r"datamosh\w*|(?:heavily |badly )?corrupted (?:video|footage|signal|file|pixels)|(?:tv|video|signal|screen) static|rgb[- ]split\w*|(?:heavy |strong )?pixelat\w+|thermal (?:vision|imaging|camera)|night[- ]vision|infrared (?:footage|camera|view|vision|film)"
     r"|x-?ray (?:view|vision|style|effect|image)|(?:inverted|negative|solari[sz]ed|posteri[sz]ed) (?:colou?rs?|image|film|picture)|colou?rs? (?:is |are )?inverted|ascii|halftone|screen tear(?:s|ing)?|distorted (?:image|video|footage|picture|colou?rs)"
@@ -164,6 +165,8 @@ def loud_in_english(text: str) -> tuple[tuple[str, str], ...]:
     """The kinds of what is loud in a clip's prompt, each with its words."""
     found = []
     for kind, pattern in _PATTERNS.items():
+        if kind == "style" and folds_paper(text):
+            text = text.replace("origami", " ")
         if kind == "nudity" and len(_NUDE_SHADE.findall(text)) == len(_NUDE.findall(text)):
             continue
         for match in pattern.finditer(text):

@@ -16,8 +16,8 @@ _ADVERBS = r"(?:is )?(?:[a-z]+ly )?"
 _LOOSE: dict[str, dict[str, str]] = {
     "camera move": {
         "orbit": rf"camera {_ADVERBS}(?:mov|travel|glid|sweep|swing|spin|rotat|turn|fl|go|rov)\w* (?:[\w-]+ )?around|(?:circl|rotat|revolv|spinn)ing (?:[a-z]+ly )?around",
-        "tracking": rf"camera {_ADVERBS}(?:trail|chas|keep|runs?|runn|rid|mov|travel|glid|fl|slid)\w* (?:pace|along|alongside|beside|with|after|behind)\b|tracks (?:him|her|them|it|the)\b|trucking|gimbal",
-        "push in": rf"camera {_ADVERBS}(?:creep|inch|glid|drift|float|fl|travel|eas|track|advanc|mov)\w* (?:[a-z]+ly )?(?:in|in on|forwards?|closer|towards?|ahead)\b|creeps? (?:in|closer)|dolly[- ]?in|push(?:es|ing)? in",
+        "tracking": rf"camera {_ADVERBS}(?:trail|chas|keep|runs?|runn|rid|mov|travel|glid|fl|slid)\w* (?:pace|along|alongside|beside|with|after|behind)\b|tracks (?:him|her|them|it|the)\b|trucking|gimbal|(?:shot|drone|footage|lens) (?:[a-z]+ly )?(?:follow|track)(?:s|ing)\b",
+        "push in": rf"camera {_ADVERBS}(?:creep|inch|glid|drift|float|fl|travel|eas|track|advanc|mov)\w* (?:[a-z]+ly )?(?:in|in on|forwards?|closer|towards?|ahead)\b|creeps? (?:in|closer)|dolly[- ]?in|push(?:es|ing)? (?:[a-z]+ly )?in(?:to)?\b",
         "pull out": rf"camera {_ADVERBS}(?:creep|inch|glid|drift|float|fl|travel|eas|track|retreat|back|mov|withdraw)\w* (?:[a-z]+ly )?(?:out|backwards?|away|back)\b|dolly[- ]?out|pull(?:s|ing)? (?:back|out|away)",
         "zoom in": r"zoom(?:s|ing|ed)? (?:[a-z]+ly )?(?:closer|onto|on|towards?)\b|zooms? (?:[a-z]+ly )?to a close",
         "zoom out": r"zoom(?:s|ing|ed)? (?:[a-z]+ly )?(?:away|wide|wider)\b",
@@ -27,6 +27,7 @@ _LOOSE: dict[str, dict[str, str]] = {
         "crane down": rf"camera {_ADVERBS}(?:mov|float|fl|com|sink|drop|boom)\w* (?:[a-z]+ly )?(?:down|downwards?|lower)\b|(?:descending|falling) (?:crane|camera|drone)",
         "static": r"(?:static|fixed|stationary|motionless) (?:[\w-]+ )?(?:view|angle|viewpoint|perspective|composition|vantage)|tripod|locked (?:camera|frame)|(?:unmoving|motionless|fixed) (?:frame|lens)|camera (?:sits|stands|rests) (?:still|on)|one fixed",
         "handheld": r"(?:jittery|jerky|wobbly|jostling|shaky) (?:camera|camerawork|footage|shot|frame|handheld)|camerawork is shaky|phone footage|camcorder",
+        "rack focus": r"focus (?:[a-z]+ly )?(?:shifts|moves|changes|racks|slides|pulls|passes)|shift(?:s|ing)? (?:of |in )?focus|(?:sharpness|focus) (?:shifting|moving|passing)",
     },
     "shot": {
         "close-up": r"up close|close on\b|extreme close|macro|(?:detail|insert|intimate) shot|fills? the (?:whole |entire )?frame|filling the (?:whole |entire )?frame|tight on\b|in tight\b|head[- ]and[- ]shoulders",
@@ -37,7 +38,7 @@ _LOOSE: dict[str, dict[str, str]] = {
         "aerial": r"looking (?:straight |directly )?down|flat[- ]?lay|high[- ]angle|(?:from|by) (?:an? |the )?(?:helicopter|plane|air|sky|balloon)|helicopter (?:shot|view|footage)|from (?:high up|overhead|the air|on high)|overhead|fly[- ]?over|satellite (?:view|image)|fpv|quadcopter|drones?",
         "low angle": r"looking (?:straight |directly |steeply )?up at|ground[- ]level|from (?:the )?(?:ground|floor)(?: level)?|low (?:camera|viewpoint|to the ground)|(?:camera )?looks? up|upward angle|low tracking",
         "first person": r"(?:subjective|helmet|body|head|action|dash|chest)[- ]?(?:camera|cam|mounted|shot|view)|gopro|through (?:the eyes|his eyes|her eyes|their eyes)|from (?:his|her|their|the \w+'?s?) (?:eyes|perspective|viewpoint)|cockpit view|your own",
-        "over the shoulder": r"over (?:his|her|their|its|one|a|the [\w-]+) shoulder",
+        "over the shoulder": r"over (?:his|her|their|its|one|a|the [\w-]+) shoulder|past (?:his|her|their|an?|the) (?:[\w-]+ )?shoulders?\b|\bots\b",
         "front": r"head[- ]on|straight[- ]on|(?:facing|faces|towards?|into|at) the (?:camera|lens|viewer)|front[- ]facing|symmetrical(?:ly)? (?:shot|framed|framing|view)",
         "side": r"from (?:its|his|her|their|one) side|broadside|sideways (?:view|shot|tracking)|lateral|(?:seen|viewed|filmed|shot) from (?:the )?(?:left|right)|profile\b",
         "back": r"backs? (?:turned )?to (?:the )?(?:camera|lens|viewer|us)|(?:seen|viewed|filmed|shot) from (?:the )?back|from (?:his|her|their|its) back|camera (?:[\w-]+ ){0,3}?behind",

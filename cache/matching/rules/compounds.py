@@ -93,7 +93,7 @@ def _other(thing: str, there: list[str], place: int, before: str, after: str, ne
         and right.isalpha()
         and (right in _HEADS or not right.endswith(("ed", "ing")))  # "boots caked with mud" are boots
         and not _says_again(there[place], right)
-        and not _acts(right, there, place + 2)
+        and not _acts(there[place], right, there, place + 2)
     ):
         return f"{there[place]} {right}"
     if left == before or left in new.stems or stem(left) in new.stems:
@@ -114,17 +114,18 @@ def _is_thing(word: str) -> bool:
         word.isalpha()
         and word not in FUNCTION | ADJECTIVES
         and word not in COLOURS
+        and word != "flat"  # "goes flat" tells how a tyre is
         and (word in THINGS_IN_ING or not word.endswith(("ing", "ed", "ous", "ful", "ical")))
     )
 
 
-def _acts(word: str, there: list[str], after: int) -> bool:
-    """True if `word` may be a verb here: "a dog tails a cat", "a train stops at"."""
-    return (
-        word.endswith("s")
-        and after < len(there)
-        and there[after] in {"a", "an", "the", "at", "in", "on", "his", "her", "its", "for", "near", "up"}
-    )
+def _acts(thing: str, word: str, there: list[str], after: int) -> bool:
+    """True if `word` may be a verb here: "a dog tails a cat", "a train stops at", "waves crash against"."""
+    one, many = word.endswith("s"), thing.endswith("s") and not thing.endswith("ss") and not word.endswith("s")
+    return (one or many) and after < len(there) and there[after] in _AFTER_A_VERB
+
+
+_AFTER_A_VERB = listed("a an the at in on his her its for near up against through into over out off across")
 
 
 # Heads that say again what a thing is, or what it comes wrapped in.
@@ -148,6 +149,7 @@ _SAME_KIND = [
         ("burger", "hamburger cheeseburger"),
         ("house", "cottage farmhouse townhouse"),
         ("card", "postcard"),
+        ("book magazine", "comic comics"),
         ("park", "playground"),
     )
 ]

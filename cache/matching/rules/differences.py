@@ -32,7 +32,9 @@ _LOOSE = {
     "toward or away", "open or close", "pace", "same", "remember first", "fill", "thickness", "width", "inside or outside", "force", "loudness",
 }  # fmt: skip
 _TURNABLE = {"front or behind", "above or below", "left or right"}
-_ANIMATED = frozenset(["anime", "cartoon", "3d", "clay"])  # "animated" asks for no more than any of these shows
+ANIMATED = frozenset(["anime", "cartoon", "3d", "clay"])  # "animated" asks for no more than any of these shows
+# An age asked for, and one that shows it: an old man is a man, and girls are children, or teens where they are told to be.
+_COVERED = {("adult", "old"), ("child", "youth"), ("youth", "child"), ("teenager", "youth")}
 _DRAWN = frozenset(value.replace("_", " ") for value in lexicon.DRAWN)
 
 
@@ -160,7 +162,7 @@ def _actors(new: Slots, cached: Slots) -> Iterator[str]:
 
 def _fits(one: str, other: str) -> bool:
     """An old man is a man; a man need not be old."""
-    return one == other or not one or not other or (one, other) == ("adult", "old")
+    return one == other or not one or not other or (one, other) in _COVERED
 
 
 def _camera(new: Slots, cached: Slots) -> Iterator[str]:
@@ -183,7 +185,7 @@ def _listed(new: Slots, cached: Slots) -> Iterator[str]:
             if there or (short and slot in {"time of day", "season"}):
                 yield f"{slot}: {value} / {_join(there) or 'not said'}"
     wanted, there = new.values("style"), cached.values("style")
-    if "animation" in wanted and (there & _ANIMATED or wanted & there & _DRAWN):
+    if "animation" in wanted and (there & ANIMATED or wanted & there & _DRAWN):
         wanted -= {"animation"}
     if wanted - there:
         yield f"style: {_join(wanted)} / {_join(there) or 'not said'}"
@@ -234,6 +236,7 @@ def _names(new: Slots, cached: Slots) -> Iterator[str]:
         fact
         for fact in new.of("name")
         if not any(word.startswith(fact.value[:5]) or spelt(fact.value, word) for word in cached.stems)
+        and not (fact.words == "tv" and "tv" in cached.asked)  # a television
         and not lies_within(fact.words, *_beside(fact.words, new), frozenset(cached.plain.split()))
     ]
     if missing:

@@ -14,6 +14,7 @@ def _each(words: str) -> dict[str, str]:
 
 
 EXCLUSIVE: dict[str, dict[str, str]] = {
+    "writing board": table({"whiteboard": "whiteboard whiteboards", "blackboard": "blackboard blackboards chalkboard chalkboards"}),
     "finish": table({"matte": "matte matt", "glossy": "glossy high-gloss lacquered"}),
     "transparency": table({"opaque": "opaque", "transparent": "transparent translucent see-through"}),
     "condition": table(
@@ -141,6 +142,8 @@ EXCLUSIVE: dict[str, dict[str, str]] = {
             "bicycle": "bicycle bicycles bike bikes",
             "motorcycle": "motorcycle motorcycles motorbike motorbikes",
             "car": "car cars automobile",
+            "cable car": "cable-car cable-cars gondola_lift",
+            "train": "train_carriage train_carriages",
             "plane": "plane planes airplane airplanes aeroplane airliner jet",
         }
     ),

@@ -202,12 +202,12 @@ CAMERA: dict[str, list[tuple[str, str]]] = {
         ("first person", r"first[- ]person|\bpov\b|point[- ]of[- ]view"),
         ("over the shoulder", r"over[- ]the[- ]shoulder"),
         ("front", r"front(?:al)?[- ](?:view|shot|angle)|from the front|front-on"),
-        ("side", r"side(?:[- ]on)?[- ](?:view|shot|angle|profile)|side-on|from the side|in profile|profile (?:view|shot|angle)"),
+        ("side", r"side(?:[- ]on)?[- ](?:view|shot|angle|profile)|side-on|side-scrolling|from the side|in profile|profile (?:view|shot|angle)"),
         ("back", r"rear[- ](?:view|shot|angle)(?! mirror)|back[- ](?:view|shot)|from the rear|from behind(?! (?:an?|the|his|her|some)\b)"),
     ],
     "speed": [
         ("slow motion", r"slow?[- ]?mo(?:tion)?\b|slowed down|120 ?fps|240 ?fps"),
-        ("time-lapse", r"time[- ]?lapse|hyper[- ]?lapse|fast[- ]?forward|sped[- ]up"),
+        ("time-lapse", r"time[- ]?lapse|hyper[- ]?lapse|fast[- ]?forward|sped[- ]up|(?:in |at )fast[- ]motion|fast[- ]motion(?= (?:footage|video|clip|shot|film)|$| ?[,.])|^fast[- ]motion|speeded[- ]up"),
     ],
 }  # fmt: skip
 

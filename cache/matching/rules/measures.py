@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from cache.matching.reading.variants import ASKED_SHAPE, SHAPE
 from cache.matching.rules.facts import Slots
 from cache.matching.rules.lexicon import NUMBERS, table
 from cache.matching.rules.words import stem
@@ -80,6 +81,8 @@ def measures(new: Slots, cached: Slots) -> Iterator[str]:
         if not any(abs(value - other) <= _NEAR * max(abs(value), abs(other)) for _, other, _ in others):
             yield f"{kind}: {words} / {', '.join(other[2] for other in others) or 'not said'}"
     wanted, shown = _ratios(new.written), _ratios(cached.written)
+    if SHAPE.search(cached.written) is None:
+        wanted = _ratios(ASKED_SHAPE.sub(" ", new.written))
     if wanted - shown:
         yield f"aspect ratio: {', '.join(sorted(wanted))} / {', '.join(sorted(shown)) or 'not said'}"
 

@@ -14,7 +14,7 @@ _BRANDS = listed(
     """
     adidas nike reebok asics patagonia zara gucci prada chanel dior rolex versace hermes ikea lego nintendo playstation xbox sony samsung huawei
     xiaomi nokia google microsoft facebook instagram tiktok youtube netflix spotify paypal airbnb uber amazon walmart costco starbucks mcdonald
-    mcdonalds kfc subway domino dominos nespresso heineken budweiser pepsi coca-cola fanta sprite nutella oreo lays pringles tesla toyota honda
+    mcdonalds kfc nespresso heineken budweiser pepsi coca-cola fanta sprite nutella oreo pringles tesla toyota honda
     nissan mazda subaru hyundai kia volkswagen bmw audi mercedes porsche ferrari lamborghini maserati bugatti volvo renault peugeot citroen fiat
     chevrolet cadillac chrysler harley yamaha kawasaki ducati boeing airbus lufthansa ryanair emirates disney pixar marvel batman superman
     spider-man spiderman ironman hulk thor joker pikachu mario luigi sonic zelda godzilla barbie shrek elsa gandalf frodo yoda vader messi ronaldo

@@ -22,9 +22,11 @@ DETERMINERS = {"a", "an", "the", "one", "two", "three", "four", "five", "his", "
 
 def noun_after(tokens: list[Word], at: int) -> Word | None:
     """The thing that a number or adjective before `at` binds to: the next word that is neither adjective nor glue."""
-    for word in tokens[at : at + 6]:
+    for place, word in enumerate(tokens[at : at + 6], at):
         if word.is_mark and word.text != ",":
             return None
+        if word.text[0].isdigit() and place and tokens[place - 1].text == ",":
+            return None  # "on white, 360 degrees"
         modifier = word.text in MODIFIERS or word.text in lexicon.ADJECTIVES or word.text in lexicon.NUMBERS or _LOOKS.search(word.text)
         if word.text in {",", "and", "of", "or", "colored", "coloured", "the", "other"} or modifier or word.text.endswith("ly"):
             continue

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from cache.matching.reading.language import is_english
+from cache.matching.reading.variants import ASKED_SHAPE, in_one_spelling
 from cache.matching.reading.wording import as_read
 from cache.matching.rules import lexicon
-from cache.matching.rules.bindings import LIVING_THINGS
 from cache.matching.rules.camera import camera_facts, still_camera
 from cache.matching.rules.differences import difference
 from cache.matching.rules.exclusive import EXCLUSIVE
@@ -18,6 +18,7 @@ from cache.matching.rules.names import names
 from cache.matching.rules.opposites import OPPOSITES
 from cache.matching.rules.plain_words import HARMLESS
 from cache.matching.rules.sentences import DETERMINERS, MODIFIERS, changes, counted_thing, events, named_by, noun_after, roles
+from cache.matching.rules.styles import MONOCHROME, folds_paper, told_styles
 from cache.matching.rules.words import Word, folded, is_foreign, quotations, stem, words
 
 __all__ = ["Fact", "Slots", "difference", "read"]
@@ -34,57 +35,14 @@ _LISTS = {
 _LISTED: dict[str, list[tuple[int, list[str], str, str]]] = {}
 for _place, (_slot, _phrase, _value) in enumerate((slot, *entry) for slot, table in _LISTS.items() for entry in table.items()):
     _LISTED.setdefault(_phrase.split()[0], []).append((_place, _phrase.split(), _slot, _value))
-_MONOCHROME = re.compile(
-    r"\b(?:in|a) black[ -]and[ -]white(?= (?:photo|film|footage|video|style|movie|image|cinema|tones)|$| ,| \.)"
-    r"|black[ -]and[ -]white (?:[a-z]+-style |animated |vintage |old |silent |grainy )?"
-    r"(?:photo|photography|film|footage|video|style|movie|image|cinema|cinematography|clip|tones)"
-    r"|\bb w\b|, black[ -]and[ -]white(?= ,|$| \.)|^black[ -]and[ -]white ,"
-)
-# Clay as a material is no style of film: of a potter's hands there is only footage. A person or an animal of clay is modelled.
-_FIGURES = rf"(?:{LIVING_THINGS}|characters?|figures?|puppets?|world|people)"
-_CLAYMATION = re.compile(
-    rf"\b(?:{_FIGURES}|everything) (?:[a-z]+ )?made (?:[a-z]+ )?(?:out )?of (?:[a-z]+ )?(?:clay|plasticine)\b"
-    rf"|\b(?:clay|plasticine) (?:{_FIGURES}|film|art style|render|look|aesthetic)\b"
-    r"|, (?:clay|plasticine)(?= ,|$| \.)|^(?:clay|plasticine) ,"
-)
 _SEASON_FALL = re.compile(r"\b(?:in|during) (?:the )?(fall|spring)\b(?! of| from)|\b(fall|spring) (?:leaves|foliage|colou?rs|blossoms?)\b")
 _UNITS = re.compile(r"^\d+(?:k|p|mm|fps|bit|°|%)|^\d+[a-z]+$")
 _STYLED = re.compile(r"-(?:style|styled|inspired|look)$")
 _STYLE_WORDS = set(_LISTS["style"])
-_AFTER_A_THING = {
-    "is",
-    "on",
-    "in",
-    "at",
-    "next",
-    "beside",
-    "with",
-    "placed",
-    "sits",
-    "lies",
-    "rolls",
-    "falls",
-    "resting",
-    "lying",
-    "sitting",
-    "cut",
-    "being",
-    "loses",
-    "rolling",
-    "falling",
-    "against",
-    "from",
-    ".",
-    ",",
-}
-_NO_THINGS = {
-    ("8", "bit"),
-    ("16", "bit"),
-    ("3", "d"),
-    ("2", "d"),
-    ("360", "degree"),
-    ("360", "degrees"),
-}  # a look or a turn, and nothing counted
+_AFTER_A_THING = lexicon.listed(
+    "is on in at next beside with placed sits lies rolls falls resting lying sitting cut being loses rolling falling against from . ,"
+)
+_NO_THINGS = {("8", "bit"), ("16", "bit"), ("3", "d"), ("2", "d")}  # a look, and nothing counted
 _COPULAS = {"is", "are", "was", "were"}
 
 
@@ -92,7 +50,8 @@ _COPULAS = {"is", "are", "was", "were"}
 def read(text: str) -> Slots:
     text = as_read(text)
     quoted = quotations(text)
-    tokens = words(_without(text, quoted))
+    written = in_one_spelling(_without(text, quoted))
+    tokens = words(ASKED_SHAPE.sub(" ", written))
     plain = " ".join([word.text for word in tokens])
     facts = [Fact("text shown", shown, words=shown) for shown in quoted]
     facts += _counts(tokens)
@@ -109,7 +68,7 @@ def read(text: str) -> Slots:
     content = tuple(folded(word.text) for word in tokens if word.is_content and word.text not in HARMLESS)
     stems = frozenset(word.stem for word in tokens if not word.is_mark)
     foreign = is_foreign(words(text) if quoted else tokens) or not is_english(text)
-    return Slots(tuple(facts), content, stems, plain, foreign, _without(text, quoted).lower())
+    return Slots(tuple(facts), content, stems, plain, foreign, written.lower())
 
 
 def _without(text: str, quoted: tuple[str, ...]) -> str:
@@ -143,6 +102,8 @@ def _counts(tokens: list[Word]) -> Iterator[Fact]:
 def _counted_as(tokens: list[Word], at: int, value: str) -> Iterator[Fact]:
     """The fact of a number at this place, with the thing that it counts."""
     said = tokens[at].text
+    if value == "360" and at + 1 < len(tokens) and tokens[at + 1].text in {"degree", "degrees"}:
+        return  # a turn
     noun = counted_thing(tokens, at + 1, value)
     if noun is None or not (noun.stem.isalpha() or "-" in noun.stem):
         yield Fact("number", value, words=said)
@@ -191,7 +152,7 @@ def _is_monochrome(tokens: list[Word], at: int) -> bool:
         return False
     texts = [word.text for word in tokens]
     place = len(" ".join(texts[:start])) + (start > 0)
-    return any(match.start() <= place + 1 and place < match.end() for match in _MONOCHROME.finditer(" ".join(texts)))
+    return any(match.start() <= place + 1 and place < match.end() for match in MONOCHROME.finditer(" ".join(texts)))
 
 
 def _predicate(tokens: list[Word], at: int) -> bool:
@@ -219,6 +180,8 @@ def _negations(tokens: list[Word]) -> Iterator[Fact]:
             if at + 1 < len(tokens) and tokens[at + 1].text in {"longer", "matter", "doubt", "one's"}:
                 continue
             rest = [next_ for next_ in tokens[at + 1 : at + 5] if next_.is_content and next_.text not in lexicon.NEGATIONS]
+            # "is not wearing a hat" has no hat.
+            rest = rest[1:] if len(rest) > 1 and rest[0].text in {"wear", "wears", "wearing"} else rest
             about = rest[0] if rest else None
             if still and about is not None and "camera" in {near.text for near in tokens[max(0, at - 3) : at + 4]}:
                 continue  # "no camera movement" is a camera that stands still
@@ -234,6 +197,8 @@ def _actors(tokens: list[Word]) -> Iterator[Fact]:
                 age = ""
             if before & {"old", "elderly", "older", "aged"}:
                 age = "old"
+            if before & {"teenage", "teenaged", "teen", "adolescent"} and age == "child":
+                age = "youth"  # no child, and a teenager whose sex is told
             yield Fact("actor", f"{gender}/{age}", word.stem, word.text, word.text)
 
 
@@ -248,13 +213,10 @@ def _listed(tokens: list[Word], plain: str) -> Iterator[Fact]:
                 found.append((place, slot, value, " ".join(phrase)))
     seen = set()
     for _, slot, value, quoted in sorted(found):
-        if (slot, value) not in seen:
+        if (slot, value) not in seen and not (value == "paper" and quoted == "origami" and folds_paper(plain)):
             seen.add((slot, value))
             yield Fact(slot, value, words=quoted)
-    if (match := _MONOCHROME.search(plain)) is not None:
-        yield Fact("style", "monochrome", words=match.group())
-    if (match := _CLAYMATION.search(plain)) is not None:
-        yield Fact("style", "clay", words=match.group())
+    yield from told_styles(plain)
     if (match := _SEASON_FALL.search(plain)) is not None:
         yield Fact("season", {"fall": "autumn", "spring": "spring"}[match.group(1) or match.group(2)], words=match.group())
 

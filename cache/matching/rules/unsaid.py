@@ -7,10 +7,15 @@ Who asks for much has said it in many words, and other words for some of it mean
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 
-from cache.matching.rules.lexicon import listed
+from cache.matching.rules.camera import hinted
+from cache.matching.rules.differences import ANIMATED
+from cache.matching.rules.facts import Slots
+from cache.matching.rules.lexicon import CAMERA, listed
+from cache.matching.rules.narrower import shown_by, told_by_a_phrase
 from cache.matching.rules.slots import read
-from cache.matching.rules.words import stem
+from cache.matching.rules.words import folded, stem
 from cache.prompt import is_chinese
 
 _TERSE, _SHORT, _BARE = 5, 4, 2  # content words of an ask that names a thing or two
@@ -27,6 +32,7 @@ _WIDE = frozenset(
         """
     )
 )
+_WORDED = frozenset(["time of day", "weather", "season", "style", *CAMERA])
 _PERSON = stem("person")
 _KIN, _KIN_SHARE = 4, 2 / 3  # letters at their beginning that two forms of one word share: "rainy" and "rain", "dancer" and "dance"
 
@@ -39,7 +45,43 @@ def missed(new: str, cached: str) -> tuple[str, ...]:
     # "a human face" names a kind of face, and nobody.
     wide = _WIDE - {_PERSON} if "human" in asked.stems else _WIDE
     missing = asked.asked - there.asked - there.stems - wide
-    return tuple(dict.fromkeys(word for word in asked.content if word in missing and not any(_kin(word, other) for other in there.stems)))
+    if missing:
+        missing -= _agreed(asked, there) | _run_together(asked.plain, there.plain)
+    return tuple(dict.fromkeys(word for word in asked.content if word in missing and not _said(word, there)))
+
+
+def _said(word: str, there: Slots) -> bool:
+    """True if the clip's prompt has another form of this word, a narrower one, or a phrase that shows the same."""
+    return any(_kin(word, other) or shown_by(word, other) for other in there.stems) or told_by_a_phrase(word, there.plain)
+
+
+def _run_together(asked: str, there: str) -> frozenset[str]:
+    """The words of the ask that the clip's prompt writes as one, or as two, as stems: "tree house" / "treehouse"."""
+    shown = {spelt for spelt, _ in _in_one(there)}
+    return frozenset(form for spelt, parts in _in_one(asked) if spelt in shown for part in parts for form in (stem(part), folded(part)))
+
+
+@lru_cache(maxsize=32_768)
+def _in_one(plain: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each word and each two words that stand side by side, as one stem without a hyphen, with the words that it is made of."""
+    found = [word for word in plain.split() if word[0].isalpha()]
+    joined = [(stem(one + other), (one, other)) for one, other in pairwise(plain.split()) if one.isalpha() and other.isalpha()]
+    return (*joined, *((stem(word.replace("-", "")), (word,)) for word in found))
+
+
+def _agreed(asked: Slots, there: Slots) -> frozenset[str]:
+    """The words of what both say of light, weather, style and camera, each in its own: "evening" / "dusk"."""
+    found = [
+        fact.words
+        for fact in asked.facts
+        if fact.slot in _WORDED
+        and (fact.value in there.values(fact.slot) or (fact.slot in CAMERA and fact.value in hinted(fact.slot, there.plain)))
+    ]
+    if "animation" in asked.values("style") and there.values("style") & ANIMATED:
+        found += [fact.words for fact in asked.of("style") if fact.value == "animation"]
+    words = {word for told in found for word in told.split()}
+    words |= {"shot", "view", "camera", "style", "motion", "footage", "degree", "degrees"} if words else set()
+    return frozenset(form for word in words for form in (stem(word), folded(word)))
 
 
 def word_needed(new: str, cached: str, similarity: float) -> float | None:
