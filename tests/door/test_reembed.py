@@ -64,7 +64,7 @@ def its_verifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("model.onnx", "words.bin", "tokenizer.json", "export.json"):
         shutil.copy(SHIPPED / name, folder / name)
     table = json.loads((SHIPPED / "calibration.json").read_text())
-    table["table"]["embedder"] = f"tiny-{('ab' * 32)[:12]}-{DIMENSION}-n1r3"
+    table["table"]["embedder"] = f"tiny-{('ab' * 32)[:12]}-{DIMENSION}-n1r4"
     (folder / "calibration.json").write_text(json.dumps(table))
     return folder
 
@@ -80,7 +80,7 @@ def test_a_cache_moves_while_the_old_encoder_serves(start: StartServer, tiny_enc
     clip = old.made("a red ball rolls over the grass", steps=STEPS)["reprise"]["clip"]
     old.made("кошка на окне", steps=STEPS)
     told = run_reembed(old, "--embedder", str(tiny_encoder))
-    assert told.startswith("new vectors by tiny-abababababab-16-n1r3: 1; clips with a prompt that it cannot read (exact hits only): 1")
+    assert told.startswith("new vectors by tiny-abababababab-16-n1r4: 1; clips with a prompt that it cannot read (exact hits only): 1")
     assert "no near hits" in told, "the shipped table is another encoder's"
     near = old.post("a red ball is rolling over the grass", steps=STEPS)["reprise"]
     assert (near["verdict"], near["clip"]) == ("near", clip), "the old one goes on"
@@ -93,7 +93,7 @@ def test_a_cache_moves_while_the_old_encoder_serves(start: StartServer, tiny_enc
     assert near["similarity"] < 1.0
     assert new.post("a red ball rolls over the grass", steps=STEPS)["reprise"]["verdict"] == "exact"
     told = run_reembed(new, "--embedder", str(tiny_encoder), "--verifier", str(its_verifier))
-    assert told.startswith("new vectors by tiny-abababababab-16-n1r3: 1;"), "what the old one made in between, and nothing twice"
+    assert told.startswith("new vectors by tiny-abababababab-16-n1r4: 1;"), "what the old one made in between, and nothing twice"
     assert "no near hits" not in told
     found = new.post("the blue cube is spinning on the table", steps=STEPS, headers={"Prefer": "wait=30"})["reprise"]
     assert (found["verdict"], found["clip"]) == ("near", between), "a running gateway hears of the new vector"
