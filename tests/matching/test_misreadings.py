@@ -153,6 +153,8 @@ ALIKE = [
     # labels, and fields that bind to nothing in one another
     ("A lane at night. Move: slow zoom in", "a lane at night, slow zoom in"),
     ("A hiker on a ridge. Camera: follows from behind", "a hiker on a ridge, the camera follows behind"),
+    ("Camera follows behind a hiker on a ridge", "- Who: a hiker\n- Where: on a ridge\n- Camera: follows from behind"),
+    ('{"place":"Lisbon, empty square","time":"blue hour","action":"a tram passes"}', "A tram passes an empty square in Lisbon at blue hour"),
     ("a hiker on a ridge, tracking shot", "A hiker on a ridge. Camera: follows her"),
     ("{scene: 'a dome opens', sky: 'milky way'}", "a dome opens under a sky with the milky way"),
     ('{"location":"Lisbon, empty square","time":"blue hour"}', "an empty square in Lisbon, the blue hour passes"),
@@ -249,7 +251,7 @@ def test_still_parted(new: str, cached: str, reason: str) -> None:
 
 
 def test_a_background_out_of_focus_and_a_turn_of_the_road_are_no_change() -> None:
-    assert by_rule("a rose on a sill", "a rose on a sill, the background dissolves into creamy bokeh") is None
+    assert by_rule("a rose on a sill", "a rose on a sill, the background dissolves into a soft wash of leafy bokeh") is None
     assert by_rule("a van in a town", "a van turns into a side street in a town") is None
     assert by_rule("a singer on a stage", "a singer dissolves into butterflies on a stage") is not None
     assert by_rule("a van in a town", "a van turns into a robot in a town") is not None

@@ -49,12 +49,13 @@ def as_sentences(text: str) -> str:
     if whole[:1] in {"{", "["} and whole[-1:] in {"}", "]"} and (said := _flat(whole)) is not None:
         return said
     if ":" in text or "=" in text:
-        text = _MOVING.sub(" camera ", without_settings(text))
+        text = without_settings(text)
     if "\n" in text or "\r" in text or "*" in text or "`" in text or "__" in text or "](" in text or text.lstrip()[:1] in {"#", ">", "-"}:
         text = _LEAD.sub("", _RULE.sub("", _FENCE.sub("", text)))
         text = _LINK.sub(r"\1", _BOLD.sub(lambda found: found[1] or found[2] or found[3], text)).strip()
         text = _LINE.sub(lambda found: f"{found[1] or ','} ", text)
     if ":" in text or "]" in text:
+        text = _MOVING.sub(" camera ", text)
         text = _LABEL.sub(lambda found: ", " if "[" in found[0] and found.start() else " ", text)
     return _BAR.sub(", ", text) if "|" in text else text
 

@@ -22,17 +22,32 @@ DETERMINERS = {"a", "an", "the", "one", "two", "three", "four", "five", "his", "
 
 def noun_after(tokens: list[Word], at: int) -> Word | None:
     """The thing that a number or adjective before `at` binds to: the next word that is neither adjective nor glue."""
+    if _is_a_place(tokens, at - 1):
+        return None
     for place, word in enumerate(tokens[at : at + 6], at):
         if word.is_mark and word.text != ",":
             return None
         if word.text[0].isdigit() and place and tokens[place - 1].text == ",":
             return None  # "on white, 360 degrees"
+        if _is_a_place(tokens, place):
+            return word
         modifier = word.text in MODIFIERS or word.text in lexicon.ADJECTIVES or word.text in lexicon.NUMBERS or _LOOKS.search(word.text)
         if word.text in {",", "and", "of", "or", "colored", "coloured", "the", "other"} or modifier or word.text.endswith("ly"):
             continue
         # "holding" is no thing; "building" is.
         return word if word.is_content and (not word.text.endswith("ing") or word.text in lexicon.THINGS_IN_ING) else None
     return None
+
+
+_OF_A_PLACE = frozenset(["in", "at", "on", "with", "of", "near", "by", "under", "where", "during", "while"])
+
+
+def _is_a_place(tokens: list[Word], at: int) -> bool:
+    """True of the square in "an empty square, blue hour" and "a square in Lisbon", and not of that in "a square, red box"."""
+    if at < 1 or tokens[at].text != "square" or at + 1 == len(tokens) or tokens[at - 1].is_mark:
+        return False
+    after = tokens[at + 1]
+    return after.text in _OF_A_PLACE or (after.is_mark and tokens[at - 1].text not in DETERMINERS)
 
 
 _COLLECTIVE = lexicon.listed(
