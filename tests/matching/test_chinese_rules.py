@@ -40,6 +40,12 @@ def test_counts_with_classifiers(thing: tuple[str, str], counts: list[str]) -> N
     assert by_rule(f"草地上有{noun}", one) is None, "no count is asked for"
 
 
+def test_things_named_one_by_one_are_counted_together() -> None:
+    clip = "竹林中，一名白衣剑客与一名黑衣剑客持剑对决"
+    assert by_rule("武侠片，两个剑客对决", clip) is None
+    assert by_rule("武侠片，三个剑客对决", clip) == "count of *剑客*: 三个 / 一名"
+
+
 @given(st.integers(1, 99), st.integers(1, 99))
 @settings(deadline=None)
 def test_numerals_and_digits_are_one(one: int, other: int) -> None:

@@ -108,6 +108,12 @@ WRONG = [
     ("老街上的裁缝铺", "老街上的裁缝铺，老电影效果，画面满是划痕"),
     ("a girl feeding ducks", "a girl feeding ducks, hearts and thumbs-up emojis popping up everywhere"),
     ("a minister opens a school", "a minister opens a school, lower-third with breaking news"),
+    ("a girl reading under a tree", "a girl reads under a tree when suddenly a huge tentacle bursts out of the ground"),
+    ("a couple having a picnic", "a couple has a picnic while a tank rolls past behind them, firing its gun"),
+    ("小猫在睡觉", "小猫在睡觉，突然从门外冲进来一只狗"),
+    ("可颂特写", "可颂特写，画面中央弹出红色大字“买一送一”"),
+    ("十字路口的车流", "十字路口的车流，右上角一直有醒目的“VISIT CITY”标志"),
+    ("数字人主播推荐面膜", "数字人主播推荐面膜，屏幕正中打出金色大字"),
 ]
 RIGHT = [
     ("a clown juggles in a park", "A clown in a red wig juggles three balls in a park"),
@@ -128,6 +134,9 @@ RIGHT = [
     ("小丑在街头吹气球", "小丑在街头吹气球，孩子们围着看"),
     ("海底的珊瑚", "阳光透过海面，海水中的珊瑚随波摆动"),
     ("孩子的卧室", "孩子的卧室，床上放着恐龙玩偶"),
+    ("a cat on a fence", "a cat on a fence suddenly jumps off"),
+    ("a surprise party", "friends at a party, when suddenly a huge cake rolls in"),
+    ("小猫突然惊醒", "小猫在睡觉，突然出现一只狗，小猫惊醒"),
     ("cyberpunk 城市雨夜", "赛博朋克都市的雨夜，霓虹灯牌倒映在路面"),
     ("古战场", "古战场，硝烟弥漫，士兵冲锋"),
     ("动物在河边喝水", "河边，一头犀牛低头喝水"),

@@ -154,7 +154,7 @@ ALIKE = [
     ("A lane at night. Move: slow zoom in", "a lane at night, slow zoom in"),
     ("A hiker on a ridge. Camera: follows from behind", "a hiker on a ridge, the camera follows behind"),
     ("Camera follows behind a hiker on a ridge", "- Who: a hiker\n- Where: on a ridge\n- Camera: follows from behind"),
-    ('{"place":"Lisbon, empty square","time":"blue hour","action":"a tram passes"}', "A tram passes an empty square in Lisbon at blue hour"),
+    ('{"place":"Lisbon, empty square","time":"blue hour","act":"a tram passes"}', "a tram passes an empty square in Lisbon at blue hour"),
     ("a hiker on a ridge, tracking shot", "A hiker on a ridge. Camera: follows her"),
     ("{scene: 'a dome opens', sky: 'milky way'}", "a dome opens under a sky with the milky way"),
     ('{"location":"Lisbon, empty square","time":"blue hour"}', "an empty square in Lisbon, the blue hour passes"),

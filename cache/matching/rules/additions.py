@@ -35,7 +35,7 @@ _LOUD = {
     "treatment": r"datamosh\w*|(?:heavily |badly )?corrupted (?:video|footage|signal|file|pixels)|(?:tv|video|signal|screen) static|rgb[- ]split\w*|(?:heavy |strong )?pixelat\w+|thermal (?:vision|imaging|camera)|night[- ]vision|infrared (?:footage|camera|view|vision|film)"
     r"|x-?ray (?:view|vision|style|effect|image)|(?:inverted|negative|solari[sz]ed|posteri[sz]ed) (?:colou?rs?|image|film|picture)|colou?rs? (?:is |are )?inverted|ascii|halftone|screen tear(?:s|ing)?|distorted (?:image|video|footage|picture|colou?rs)"
     r"|(?:whole|entire) (?:video|film|clip|scene|picture|image|frame|footage) (?:[\w-]+ ){0,2}?(?:rendered|done|made|shown|drawn|turned|turns|dissolves|tinted|distorted) (?:as|in|into|like|of|out of)",
-    "weapon": r"(?:military|army|battle|armou?red) (?:tanks?|vehicles?)|tanks? (?:[\w-]+ )?(?:firing|fires|shells|shelling|opens fire|opening fire|crush\w*|its cannon|its turret)|missiles?|bombs?|cannon fire|artillery|warplanes?|fighter jets?|machine guns?|rifles?|pistols?|handguns?|shotguns?|grenades?|explosions?|explodes?",
+    "weapon": r"(?:military|army|battle|armou?red) (?:tanks?|vehicles?)|tanks? (?:[\w-]+,? ){0,6}?(?:firing|fires|shells|shelling|opens fire|opening fire|crush\w*|its cannon|its turret)|missiles?|bombs?|cannon fire|artillery|warplanes?|fighter jets?|machine guns?|rifles?|pistols?|handguns?|shotguns?|grenades?|explosions?|explodes?",
     "fire": r"(?:burst(?:s|ing)?|erupt(?:s|ing)?|goes up) (?:in|into) flames|on fire|catch(?:es|ing) fire|engulfed in flames|house fire",
     "style": r"anime|manga|cartoon(?:ish)?|cyberpunk|steampunk|vaporwave|synthwave|vhs|claymation|pixel[- ]art|8-bit|voxel|low[- ]poly|watercolou?r(?: painting)?"
     r"|oil painting|pencil (?:sketch|drawing)|charcoal drawing|ink wash|ukiyo-?e|origami|papercut|stop[- ]motion|lego|comic[- ]book|pop art|film noir"
@@ -67,7 +67,7 @@ _WORDS = re.compile(r"[\w-]+")
 _LONG = 30  # stems of a clip's prompt from which on it tells of much that is not its subject
 _SUBJECTS = frozenset(stem(word) for word in ACTORS) | frozenset(
     stem(word) for slot in ("animal", "vehicle", "profession") for word in EXCLUSIVE[slot]
-) | frozenset(stem(word) for word in listed("superhero superheroes band crocodile robot robots dinosaur dinosaurs monster ghost alien aliens soldiers crowd"))  # fmt: skip
+) | frozenset(stem(word) for word in listed("superhero superheroes band crocodile robot robots dinosaur dinosaurs monster ghost alien aliens soldiers crowd tank tanks"))  # fmt: skip
 _JOINED = re.compile(
     r"^(?:an?|the|one|two|three)\s+(?:[\w-]+\s){0,2}?(\w+)(?:,? and|,? with|,? accompanied by| next to| alongside| beside)\s+"
     r"(?:an?|another|the|two|three|some)\s+(?:[\w-]+\s){0,2}?(\w+)\b"

@@ -14,7 +14,8 @@ _KINDS = {
     "all but some": r"all but|every \w+ but|except|apart from|other than",
     # A background that dissolves into blur is out of focus, and a car that turns into a lane goes on as a car.
     _CHANGE: r"(?:turn|morph|transform|dissolv|chang)(?:e|s|es|ing|ed)? into"
-    r"(?! (?:an? |the )?(?:[a-z-]+ ){0,5}?(?:bokeh|blur|blurs|blurred|haze|softness|out-of-focus|unsharp\w*|street|road|lane|alley|driveway|avenue|parking)\b)",
+    r"(?! (?:an? |the )?(?:(?:[a-z-]+ ){0,5}?(?:bokeh|blur|blurs|blurred|haze|softness|out-of-focus|unsharp\w*)"
+    r"|(?:[a-z-]+ ){0,2}?(?:street|road|lane|alley|driveway|avenue|parking))\b)",
     "only depicted": r"(?:painting|poster|drawing|statue|tattoo|toy|mural|sketch|replica|postcard) of|drawn by|painted on|printed on"
     r"|(?:television|tv|screen|billboard|monitor|poster|phone)s? (?:showing|playing|displaying|shows (?:a|an|the)|plays (?:a|an|the))",
 }

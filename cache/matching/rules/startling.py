@@ -118,6 +118,13 @@ _HUGE = re.compile(
 _ASKED_HUGE = re.compile(
     rf"giant|gigantic|colossal|monst|enormous|huge|titan|gulliver|kong|godzilla|kaiju|macro|close-?up|巨|庞|怪|特写|微距|{_FANCIFUL}"
 )
+# What comes out of nowhere, a subject that was not there before: "a cat on a fence suddenly jumps" is the same cat.
+_SUDDEN = re.compile(
+    r"(?<![a-z])(?:suddenly|all of a sudden|out of nowhere|abruptly),? (?:there (?:is|are) )?(?:an?|two|three|four|dozens of|hundreds of|a swarm of|some) "
+    r"(?:[a-z-]+ ){0,3}?([a-z]+)(?= (?:[a-z]+s|appear|com\w*|burst|jump|run|fly|crash)\b)"
+    r"|(?<![a-z])an? (?:[a-z-]+ ){0,2}?([a-z]+) (?:suddenly|abruptly) (?:appears|bursts|crashes|jumps|leaps|smashes|charges|flies|shoots|comes|runs)"
+    r"|(?:突然|忽然|冷不防)(?:有)?(?:[从自][^，。；、]{1,6})?(?:冲出|跳出|窜出|蹿出|冒出|钻出|闯入|闯进来?|冲进来?|跑进来?|飞进来?|飞来|出现|伸出|掉下)(?:了)?[一几两]?[只个头条辆群架]?([^，。；、]{1,6})"
+)
 # A likeness in the scene, a comparison, what is said not to be there, or what was named before: "Yoda, the green alien".
 _BEFORE = re.compile(
     r"(?:(?<![a-z])(?:no|not|without|never|avoid|like|as if|as though|toys?|plush|stuffed|statues? of|posters? of|prints? of"
@@ -139,14 +146,19 @@ _SOMEBODY = re.compile(
     rf"|dancers?|actors?|characters?|figures?|he|she)(?![a-z])"
     "|[人男女孩者员手师她他们民客生兵童友众]"
 )  # fmt: skip
+_SUDDENLY = re.compile(r"sudden|abrupt|surpris|out of nowhere|startl|jump ?scare|appear|prank|突然|忽然|惊|意外|出现|吓")
 
 
 def startling(new: str, cached: str) -> Iterator[str]:
     """The reasons why a clip of `cached` shows a subject that `new` neither names nor leads anybody to expect; each in either language."""
+    new = new.lower()
+    for match in _SUDDEN.finditer(cached.lower()):
+        subject = next(part for part in match.groups() if part)
+        if subject not in new and not _SUDDENLY.search(new):
+            yield f"one more subject: not asked for / {subject}"
     shown = _startling_in(cached)
     if not shown:
         return
-    new = new.lower()
     for kind, words in shown:
         if kind == "giant":
             if not _ASKED_HUGE.search(new) and words.removesuffix("s") not in new:

@@ -10,7 +10,7 @@ from cache.matching.rules.chinese import lexicon
 from cache.matching.rules.chinese.absent import absent
 from cache.matching.rules.chinese.additions import additions_between
 from cache.matching.rules.chinese.exclusive import EXCLUSIVE, OPPOSITES
-from cache.matching.rules.chinese.facts import same_thing, thing
+from cache.matching.rules.chinese.facts import same_thing, thing, two_by_one
 from cache.matching.rules.chinese.further import further_subject
 from cache.matching.rules.chinese.segments import segments
 from cache.matching.rules.facts import Fact, Slots, compare_order
@@ -131,7 +131,7 @@ def _counts(new: Slots, cached: Slots) -> Iterator[str]:
     for fact in new.of("count"):
         same = [other for other in there if same_thing(fact.about, other.about)]
         again = [other for other in new.of("count") if same_thing(fact.about, other.about)]
-        if same and len(same) == len(again) == 1 and fact.value != same[0].value:
+        if same and len(same) == len(again) == 1 and fact.value not in {same[0].value, two_by_one(fact.noun, cached.plain)}:
             yield f"count of *{fact.noun}*: {fact.words} / {_said(same)}"
         elif not same and fact.value != "1" and fact.noun != "人" and not _amounts(fact.value, cached) and fact.noun in cached.plain:
             yield f"count of *{fact.noun}*: {fact.words} / not said"

@@ -266,3 +266,8 @@ def _names(text: str, parts: tuple[Segment, ...]) -> Iterator[Fact]:
     for word in _LATIN.findall(bare):
         if word.lower() not in lexicon.JARGON and len(word) > 1:
             yield Fact("name", word.lower(), words=word)
+
+
+def two_by_one(noun: str, plain: str) -> str:
+    """The count "2" where a thing is named one by one, "一名白衣剑客与一名黑衣剑客"; empty elsewhere."""
+    return "2" if re.search(rf"{re.escape(noun)}(?:与|和|跟|同|、|,)另?一", plain) else ""
