@@ -110,12 +110,19 @@ async def test_progress_is_told_and_written_and_never_goes_back(stage: Stage, ma
     async with working(stage.worker(PredictableRenderer(steps=10, step_seconds=0.06), making)):
         job = await stage.job_for(take())
         written = 0
-        with stage.signals.watch(job) as watch:
-            while (row := await stage.row("jobs", job)).state in {"queued", "leased"}:
-                written = max(written, row.progress)
-                if (progress := stage.signals.progress(job)) is not None:
-                    told.append((progress.stage, progress.percent))
-                await watch.changed(1.0)
+
+        async def listen() -> None:  # beside the rows, which a busy database may read slower than a stage passes
+            with stage.signals.watch(job) as watch:
+                while True:
+                    if (progress := stage.signals.progress(job)) is not None:
+                        told.append((progress.stage, progress.percent))
+                    await watch.changed(1.0)
+
+        listening = asyncio.create_task(listen())
+        while (row := await stage.row("jobs", job)).state in {"queued", "leased"}:
+            written = max(written, row.progress)
+            await asyncio.sleep(0.01)
+        listening.cancel()
     percents = [percent for _, percent in told]
     assert percents == sorted(percents)
     assert {"text_encode", "denoise"} <= {stage for stage, _ in told}
