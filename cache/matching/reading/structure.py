@@ -33,7 +33,8 @@ _MOVING = re.compile(
     re.IGNORECASE,
 )
 _BAR = re.compile(r"\s*(?<!\|)\|(?!\|)\s*(?![^\[\]]*\])")
-_SINGLE = re.compile(r"([{\[,:]\s*)'((?:[^'\n]|'(?!\s*[,:}\]]))*)'(?=\s*[,:}\]])")
+# Bounded, or quotation marks that never close would cost the square of their number.
+_SINGLE = re.compile(r"([{\[,:]\s*)'((?:[^'\n]|'(?!\s*[,:}\]])){0,1000}+)'(?=\s*[,:}\]])")
 _BARE_KEY = re.compile(r"([{,]\s*)([A-Za-z_]\w*)\s*:")
 _LAST_COMMA = re.compile(r",\s*([}\]])")
 _DROPPED_KEYS = listed("seed steps cfg guidance guidance_scale sampler model version id quality fps_mode format")
